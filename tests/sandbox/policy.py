@@ -1,0 +1,684 @@
+# Copyright (c) iamguard.console_mfa contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One evaluator of IAM policies: what may this principal do, and which kind of policy says so?
+
+Pure: documents and a request go in, a decision comes out. The same matching code serves identity policies,
+permissions boundaries, session policies, SCPs, resource policies and role trust policies. A document that is
+malformed, or uses what is not modelled (NotPrincipal), is refused with PolicyError when it is parsed; nothing in
+a policy is ever skipped over.
+
+The rules are those of the IAM User Guide, pages "Policy evaluation logic", "Condition operators", "Single-valued
+vs. multivalued context keys", "Variables and tags", "AWS JSON policy elements: Principal" and, for the wording of
+denials, "Troubleshoot access denied error messages".
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import ipaddress
+import json
+import operator
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import cached_property, lru_cache
+from typing import Any, Literal
+
+Scalar = str | bool | int | float | datetime | bytes
+ContextValue = Scalar | Sequence[Scalar]
+Kind = Literal["identity", "resource", "trust"]
+Source = Literal["identity", "boundary", "scp", "session", "resource", "trust"]
+Reason = Literal["allowed", "explicit_deny", "implicit_deny"]
+Grant = Literal["account", "role", "everyone", "principal"]
+Matcher = Callable[[str, "Context"], bool]
+
+_NAMES: Mapping[Source, str] = {
+    "identity": "identity-based policy",
+    "boundary": "permissions boundary",
+    "scp": "service control policy",
+    "session": "session policy",
+    "resource": "resource-based policy",
+    "trust": "role trust policy",
+}
+
+
+class PolicyError(ValueError):
+    """A policy document that AWS would refuse, or that uses an element which this evaluator does not model."""
+
+
+# ---------------------------------------------------------------------------------------------------- the request
+
+
+class Context:
+    """Context keys of a request; names ignore case. A sequence is a multivalued key, even with one value in it."""
+
+    def __init__(self, values: Mapping[str, ContextValue]) -> None:
+        self._values: dict[str, tuple[tuple[str, ...], bool]] = {}
+        for key, value in values.items():
+            if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
+                self._values[key.lower()] = (tuple(_as_text(item) for item in value), True)
+            else:
+                self._values[key.lower()] = ((_as_text(value),), False)
+
+    def get(self, key: str) -> tuple[tuple[str, ...], bool] | None:
+        """Values of a key and whether it is multivalued; None for an absent key. `key` is in lower case."""
+        return self._values.get(key)
+
+    def single(self, key: str) -> str | None:
+        """The value a policy variable stands for: none for absent, empty and multivalued keys."""
+        values, multivalued = self._values.get(key.lower(), ((), True))
+        return None if multivalued else values[0] or None
+
+
+def _as_text(value: Scalar) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat()
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode("ascii")
+    return str(value)
+
+
+@dataclass(frozen=True)
+class Request:
+    """One call: `resource` is an ARN, or "*" for operations that have no resource type.
+
+    `principal_arn` is that of a user, a root user, a role session (arn:…:sts::…:assumed-role/ROLE/SESSION, with the
+    role's own ARN in the context key aws:PrincipalArn where the role has a path) or the name of a service.
+    `resource_account` is for ARNs that name no account (S3); without it such a resource is the caller's own.
+    """
+
+    action: str
+    resource: str
+    context: Mapping[str, ContextValue]
+    principal_arn: str
+    resource_account: str | None = None
+
+    @cached_property
+    def keys(self) -> Context:
+        return Context(self.context)
+
+    @cached_property
+    def principal_account(self) -> str | None:
+        return _account_of(self.principal_arn)
+
+    @property
+    def same_account(self) -> bool:
+        owner = self.resource_account or _account_of(self.resource)
+        return owner is None or owner == self.principal_account
+
+    @cached_property
+    def role_arn(self) -> str | None:
+        """ARN of the role behind a role session, None for every other principal."""
+        pieces = self.principal_arn.split(":", 5)
+        if len(pieces) < 6 or pieces[2] != "sts" or not pieces[5].startswith("assumed-role/"):
+            return None
+        known = self.keys.single("aws:PrincipalArn")
+        return known or f"arn:{pieces[1]}:iam::{pieces[4]}:role/{pieces[5].split('/')[1]}"
+
+
+def _account_of(arn: str) -> str | None:
+    pieces = arn.split(":", 5)
+    return pieces[4] or None if len(pieces) == 6 else None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What was decided, by which kind of policy, and the statements that decided it ("identity[0]:Sid" or ":#2")."""
+
+    allowed: bool
+    reason: Reason
+    source: Source
+    matched: tuple[str, ...] = ()
+
+    def phrase(self, action: str) -> str:
+        """Why the call is denied, as AWS words it after "… is not authorized to perform: ACTION on resource: R "."""
+        name = _NAMES[self.source]
+        if self.reason == "explicit_deny":
+            article = "the" if self.source == "trust" else "an" if name[0] in "aeiou" else "a"
+            return f"with an explicit deny in {article} {name}"
+        return f"because no {name} allows the {action} action"
+
+
+# ---------------------------------------------------------------------------------------------- text with variables
+
+
+@dataclass(frozen=True)
+class Text:
+    """A string of a policy: ("text", s), ("any", "*"), ("one", "?") and ("variable", key[, default]) in a row."""
+
+    parts: tuple[tuple[str, ...], ...]
+
+    @classmethod
+    def parse(cls, raw: str, variables: bool) -> Text:
+        parts: list[tuple[str, ...]] = []
+        for token in re.findall(r"\$\{[^}]*\}?|[*]|[?]|[^*?$]+|\$", raw):
+            if variables and token.startswith("${"):
+                parts.append(cls._variable(token, raw))
+            elif token in ("*", "?"):
+                parts.append(("any" if token == "*" else "one", token))
+            else:
+                # Before 2012-10-17 there were no variables: `${…}` is literal text, and a `*` in it a wildcard.
+                parts += [("any", c) if c == "*" else ("one", c) if c == "?" else ("text", c) for c in token]
+        return cls(tuple(parts))
+
+    @staticmethod
+    def _variable(token: str, raw: str) -> tuple[str, ...]:
+        if token in ("${*}", "${?}", "${$}"):
+            return ("text", token[2])
+        match = re.fullmatch(r"\$\{([A-Za-z0-9_./:@+=-]+)(?:, '([^']*)')?\}", token)
+        if match is None:
+            raise PolicyError(f"malformed policy variable in {raw!r}")
+        return ("variable", match[1]) if match[2] is None else ("variable", match[1], match[2])
+
+    @property
+    def constant(self) -> bool:
+        return all(part[0] != "variable" for part in self.parts)
+
+    def _resolved(self, context: Context) -> list[tuple[str, ...]] | None:
+        """The parts with each variable replaced; None when one has no value: such a text is like nothing at all."""
+        resolved = []
+        for part in self.parts:
+            if part[0] == "variable":
+                value = context.single(part[1]) or (part[2] if len(part) > 2 else None)
+                if value is None:
+                    return None
+                part = ("text", value)
+            resolved.append(part)
+        return resolved
+
+    def plain(self, context: Context) -> str | None:
+        """The text for comparisons in which `*` and `?` are ordinary characters."""
+        parts = self._resolved(context)
+        return None if parts is None else "".join(part[1] for part in parts)
+
+    def regex(self, context: Context) -> str | None:
+        """Source of a regular expression; only `*` and `?` of the policy itself are wildcards, values are literal."""
+        parts = self._resolved(context)
+        wild = {"any": ".*", "one": "."}
+        return None if parts is None else "".join(wild.get(kind) or re.escape(text) for kind, text in parts)
+
+
+@lru_cache(maxsize=65536)
+def _compiled(source: str) -> re.Pattern[str]:
+    return re.compile(source, re.DOTALL)
+
+
+def _arn_matches(source: str, arn: str) -> bool:
+    """Compare the six parts of an ARN one by one: a wildcard does not reach over the first five colons."""
+    patterns, pieces = source.split(":", 5), arn.split(":", 5)
+    return len(patterns) == len(pieces) == 6 and all(
+        _compiled(pattern).fullmatch(piece) for pattern, piece in zip(patterns, pieces, strict=True)
+    )
+
+
+# ------------------------------------------------------------------------------------------------------ conditions
+
+
+def _string_equals(text: Text) -> Matcher:
+    return lambda value, context: value == text.plain(context)
+
+
+def _string_equals_ignore_case(text: Text) -> Matcher:
+    return lambda value, context: value.lower() == (text.plain(context) or "\0").lower()
+
+
+def _string_like(text: Text) -> Matcher:
+    def matches(value: str, context: Context) -> bool:
+        source = text.regex(context)
+        return source is not None and _compiled(source).fullmatch(value) is not None
+
+    return matches
+
+
+def _arn_like(text: Text) -> Matcher:
+    def matches(value: str, context: Context) -> bool:
+        source = text.regex(context)
+        return source is not None and _arn_matches(source, value)
+
+    return matches
+
+
+def _number(raw: str) -> Decimal:
+    if not re.fullmatch(r"[+-]?[0-9]+(\.[0-9]+)?", raw):
+        raise PolicyError(f"not a number: {raw!r}")
+    return Decimal(raw)
+
+
+def _date(raw: str) -> datetime:
+    """ISO 8601, or seconds since 1970. A date without a zone is UTC."""
+    try:
+        if re.fullmatch(r"[0-9]+(\.[0-9]+)?", raw):
+            return datetime.fromtimestamp(float(raw), UTC)
+        moment = datetime.fromisoformat(raw)
+    except (ValueError, OverflowError) as error:
+        raise PolicyError(f"not a date: {raw!r}") from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _bool(raw: str) -> bool:
+    if raw.lower() not in ("true", "false"):
+        raise PolicyError(f"neither true nor false: {raw!r}")
+    return raw.lower() == "true"
+
+
+def _network(raw: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    try:
+        return ipaddress.ip_network(raw, strict=False)
+    except ValueError as error:
+        raise PolicyError(f"neither an IP address nor a CIDR range: {raw!r}") from error
+
+
+def _in_network(
+    value: ipaddress.IPv4Network | ipaddress.IPv6Network, wanted: ipaddress.IPv4Network | ipaddress.IPv6Network
+) -> bool:
+    return value.version == wanted.version and value.subnet_of(wanted)  # type: ignore[arg-type]  # same version
+
+
+def _binary(raw: str) -> bytes:
+    try:
+        return base64.b64decode(raw, validate=True)
+    except binascii.Error as error:
+        raise PolicyError(f"not Base64: {raw!r}") from error
+
+
+def _typed(read: Callable[[str], Any], compare: Callable[[Any, Any], bool]) -> Callable[[Text], Matcher]:
+    """An operator on values of one type: wrong in the policy is refused, wrong in the request is no match."""
+
+    def matcher(text: Text) -> Matcher:
+        wanted = read("".join(part[1] if part[0] != "variable" else "${}" for part in text.parts))
+
+        def matches(value: str, context: Context) -> bool:
+            try:
+                return compare(read(value), wanted)
+            except PolicyError:
+                return False
+
+        return matches
+
+    return matcher
+
+
+def _comparisons(name: str, read: Callable[[str], Any]) -> dict[str, tuple[Callable[[Text], Matcher], bool]]:
+    return {
+        f"{name}Equals": (_typed(read, operator.eq), False),
+        f"{name}NotEquals": (_typed(read, operator.eq), True),
+        f"{name}LessThan": (_typed(read, operator.lt), False),
+        f"{name}LessThanEquals": (_typed(read, operator.le), False),
+        f"{name}GreaterThan": (_typed(read, operator.gt), False),
+        f"{name}GreaterThanEquals": (_typed(read, operator.ge), False),
+    }
+
+
+# Name of the operator -> how to match one value, and whether the answer is turned round.
+_OPERATORS: Mapping[str, tuple[Callable[[Text], Matcher], bool]] = {
+    "StringEquals": (_string_equals, False),
+    "StringNotEquals": (_string_equals, True),
+    "StringEqualsIgnoreCase": (_string_equals_ignore_case, False),
+    "StringNotEqualsIgnoreCase": (_string_equals_ignore_case, True),
+    "StringLike": (_string_like, False),
+    "StringNotLike": (_string_like, True),
+    "ArnEquals": (_arn_like, False),
+    "ArnNotEquals": (_arn_like, True),
+    "ArnLike": (_arn_like, False),
+    "ArnNotLike": (_arn_like, True),
+    **_comparisons("Numeric", _number),
+    **_comparisons("Date", _date),
+    "Bool": (_typed(_bool, operator.eq), False),
+    "IpAddress": (_typed(_network, _in_network), False),
+    "NotIpAddress": (_typed(_network, _in_network), True),
+    "BinaryEquals": (_typed(_binary, operator.eq), False),
+}
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One key under one operator. `quantifier`: "" (the key has one value), "ForAllValues" or "ForAnyValue"."""
+
+    key: str
+    quantifier: str
+    matchers: tuple[Matcher, ...]
+    negated: bool
+    if_exists: bool
+
+    @classmethod
+    def parse(cls, name: str, key: str, values: Sequence[str], variables: bool) -> Condition | NullCondition:
+        if name == "Null":
+            return NullCondition(key.lower(), frozenset(_bool(value) for value in values))
+        match = re.fullmatch(r"(?:(ForAllValues|ForAnyValue):)?(\w+?)(IfExists)?", name)
+        if match is None or match[2] not in _OPERATORS:
+            raise PolicyError(f"unknown condition operator {name!r}")
+        make, negated = _OPERATORS[match[2]]
+        matchers = tuple(make(Text.parse(value, variables)) for value in values)
+        return cls(key.lower(), match[1] or "", matchers, negated, match[3] is not None)
+
+    def holds(self, context: Context) -> bool:
+        found = context.get(self.key)
+        if found is None:
+            return self.if_exists or self.quantifier == "ForAllValues" or (self.negated and not self.quantifier)
+        values, multivalued = found
+        if self.quantifier == "ForAllValues":
+            return all(self._matches(value, context) for value in values)
+        if self.quantifier == "ForAnyValue":
+            return any(self._matches(value, context) for value in values)
+        return not multivalued and self._matches(values[0], context)  # a multivalued key needs a set operator
+
+    def _matches(self, value: str, context: Context) -> bool:
+        return any(matcher(value, context) for matcher in self.matchers) != self.negated
+
+
+@dataclass(frozen=True)
+class NullCondition:
+    """`Null`: true = the key is absent, false = it is there."""
+
+    key: str
+    absent: frozenset[bool]
+
+    def holds(self, context: Context) -> bool:
+        return (context.get(self.key) is None) in self.absent
+
+
+# ------------------------------------------------------------------------------------------------------ principals
+
+
+@dataclass(frozen=True)
+class Principals:
+    """Whom a resource or trust policy speaks of: ARNs, account ids (with the partition where given) and services."""
+
+    everyone: bool
+    accounts: frozenset[tuple[str | None, str]]
+    arns: frozenset[str]
+    services: frozenset[str]
+
+    @classmethod
+    def parse(cls, raw: object) -> Principals:
+        if raw == "*":
+            return cls(True, frozenset(), frozenset(), frozenset())
+        if not isinstance(raw, Mapping) or not raw:
+            raise PolicyError(f"malformed Principal {raw!r}")
+        if unknown := set(raw) - {"AWS", "Service", "Federated"}:
+            raise PolicyError(f"unknown kind of principal {sorted(unknown)}")
+        names = {kind: _strings(f"Principal.{kind}", value) for kind, value in raw.items()}
+        accounts: set[tuple[str | None, str]] = set()
+        arns: set[str] = set()
+        for name in names.get("AWS", ()):
+            if match := re.fullmatch(r"(?:arn:([\w-]+):iam::)?([0-9]{12})(?(1):root)", name):
+                accounts.add((match[1], match[2]))
+            elif re.fullmatch(r"arn:[\w-]+:(iam::[0-9]{12}:(user|role)/|sts::[0-9]{12}:assumed-role/)[^*]+", name):
+                arns.add(name)
+            elif name != "*":
+                raise PolicyError(f"malformed AWS principal {name!r}")
+        services = names.get("Service", ())
+        if any("*" in name for name in services):
+            raise PolicyError(f"wildcard in a service principal {services!r}")
+        return cls("*" in names.get("AWS", ()), frozenset(accounts), frozenset(arns), frozenset(services))
+
+    def grant(self, request: Request) -> Grant | None:
+        """How closely the request's principal is named: by itself, by its role, as everyone, by its account."""
+        arn = request.principal_arn
+        if arn in self.arns or arn in self.services:
+            return "principal"
+        if request.role_arn in self.arns:
+            return "role"
+        if self.everyone:
+            return "everyone"
+        pieces = arn.split(":", 5)
+        if len(pieces) == 6 and self.accounts & {(None, pieces[4]), (pieces[1], pieces[4])}:
+            return "account"
+        return None
+
+
+# ------------------------------------------------------------------------------------------------------- documents
+
+_ELEMENTS = {"Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition", "Principal"}
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement. `resources` is None in a trust policy, where the role itself is the resource."""
+
+    name: str
+    allow: bool
+    actions: tuple[re.Pattern[str], ...]
+    not_action: bool
+    resources: tuple[Text, ...] | None
+    not_resource: bool
+    principals: Principals | None
+    conditions: tuple[Condition | NullCondition, ...]
+
+    @classmethod
+    def parse(cls, raw: object, number: int, kind: Kind, variables: bool) -> Statement:
+        if not isinstance(raw, Mapping):
+            raise PolicyError("a statement is not an object")
+        if "NotPrincipal" in raw:
+            raise PolicyError("NotPrincipal is not modelled")
+        if unknown := set(raw) - _ELEMENTS:
+            raise PolicyError(f"unknown element {sorted(map(str, unknown))}")
+        sid = raw.get("Sid", "")
+        if not isinstance(sid, str) or (kind != "resource" and not re.fullmatch("[A-Za-z0-9]*", sid)):
+            raise PolicyError(f"malformed Sid {sid!r}")
+        if raw.get("Effect") not in ("Allow", "Deny"):
+            raise PolicyError(f"Effect must be Allow or Deny, not {raw.get('Effect')!r}")
+        if ("Principal" in raw) != (kind != "identity"):
+            raise PolicyError(f"Principal is {'missing from' if kind != 'identity' else 'not allowed in'} this policy")
+        action, actions = _one_of(raw, "Action", "NotAction")
+        resource, resources = ("Resource", None) if kind == "trust" else _one_of(raw, "Resource", "NotResource")
+        if kind == "trust" and {"Resource", "NotResource"} & set(raw):
+            raise PolicyError("a trust policy has no Resource: it belongs to one role")
+        return cls(
+            sid or f"#{number}",
+            raw["Effect"] == "Allow",
+            tuple(_action_pattern(text) for text in actions),
+            action == "NotAction",
+            None if resources is None else tuple(_resource_pattern(text, variables) for text in resources),
+            resource == "NotResource",
+            Principals.parse(raw["Principal"]) if kind != "identity" else None,
+            tuple(_conditions(raw.get("Condition", {}), variables)),
+        )
+
+    def applies(self, request: Request) -> bool:
+        """Whether action, resource and conditions match; the principal is looked at by the caller."""
+        action = request.action.lower()
+        return (
+            any(pattern.fullmatch(action) for pattern in self.actions) != self.not_action
+            and (self.resources is None or self._resource_matches(request, self.resources))
+            and all(condition.holds(request.keys) for condition in self.conditions)
+        )
+
+    def _resource_matches(self, request: Request, resources: tuple[Text, ...]) -> bool:
+        sources = [text.regex(request.keys) for text in resources]
+        if self.not_resource and None in sources:
+            return False  # a variable without a value matches no resource, in NotResource neither
+        named = any(
+            source is not None and (source == ".*" or _arn_matches(source, request.resource)) for source in sources
+        )
+        return named != self.not_resource
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A parsed document."""
+
+    statements: tuple[Statement, ...]
+
+
+def parse_policy(document: Policy | Mapping[str, Any] | str, kind: Kind = "identity") -> Policy:
+    """Read a document (an object or JSON text). Raises PolicyError for anything malformed or not modelled."""
+    if isinstance(document, Policy):
+        return document
+    if isinstance(document, str):
+        try:
+            document = json.loads(document, object_pairs_hook=_without_duplicates)
+        except ValueError as error:
+            raise PolicyError(f"not a JSON policy document: {error}") from error
+    if not isinstance(document, Mapping):
+        raise PolicyError("a policy document is not an object")
+    if unknown := set(document) - {"Version", "Id", "Statement"}:
+        raise PolicyError(f"unknown element {sorted(map(str, unknown))}")
+    version = document.get("Version", "2008-10-17")
+    if version not in ("2008-10-17", "2012-10-17"):
+        raise PolicyError(f"unknown Version {version!r}")
+    raw = document.get("Statement")
+    statements = [raw] if isinstance(raw, Mapping) else raw
+    if not isinstance(statements, list) or not statements:
+        raise PolicyError("a policy must contain statements")
+    variables = version == "2012-10-17"
+    parsed = tuple(Statement.parse(item, number, kind, variables) for number, item in enumerate(statements, 1))
+    names = [statement.name for statement in parsed]
+    if len(set(names)) != len(names):
+        raise PolicyError("statement ids (Sid) must be unique within a policy")
+    return Policy(parsed)
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len({key for key, value in pairs}) != len(pairs):
+        raise PolicyError("an element is given twice")
+    return dict(pairs)
+
+
+def _one_of(raw: Mapping[str, Any], name: str, negated: str) -> tuple[str, tuple[str, ...]]:
+    present = [key for key in (name, negated) if key in raw]
+    if len(present) != 1:
+        raise PolicyError(f"a statement needs either {name} or {negated}")
+    return present[0], _strings(present[0], raw[present[0]])
+
+
+def _strings(name: str, raw: object) -> tuple[str, ...]:
+    values = [raw] if isinstance(raw, str) else raw
+    if not isinstance(values, list) or not values or not all(isinstance(value, str) for value in values):
+        raise PolicyError(f"{name} must be a string or a list of strings, not {raw!r}")
+    return tuple(values)
+
+
+def _action_pattern(text: str) -> re.Pattern[str]:
+    if not re.fullmatch(r"\*|(\*|[A-Za-z0-9-]+):[A-Za-z0-9*?]+", text):
+        raise PolicyError(f"malformed action {text!r}")
+    return _compiled(re.escape(text.lower()).replace(r"\*", ".*").replace(r"\?", "."))
+
+
+def _resource_pattern(text: str, variables: bool) -> Text:
+    head = text.split(":", 5)
+    if text != "*" and (len(head) < 6 or head[0] != "arn" or "${" in "".join(head[:5])):
+        raise PolicyError(f"resource {text!r} is neither '*' nor an ARN with variables after the fifth colon only")
+    return Text.parse(text, variables)
+
+
+def _conditions(raw: object, variables: bool) -> Iterable[Condition | NullCondition]:
+    if not isinstance(raw, Mapping):
+        raise PolicyError("Condition is not an object")
+    for name, keys in raw.items():
+        if not isinstance(keys, Mapping):
+            raise PolicyError(f"condition {name} is not an object")
+        if len({key.lower() for key in keys}) != len(keys):
+            raise PolicyError(f"condition {name} names a key twice")
+        for key, value in keys.items():
+            if not re.fullmatch(r"[A-Za-z0-9-]+:[\w .:/=+@-]+", key):
+                raise PolicyError(f"malformed condition key {key!r}")
+            items = value if isinstance(value, list) else [value]
+            texts = [_as_text(item) if isinstance(item, (bool, int, float)) else item for item in items]
+            yield Condition.parse(name, key, _strings(f"condition key {key}", texts), variables)
+
+
+# ------------------------------------------------------------------------------------------------------ evaluation
+
+Document = Policy | Mapping[str, Any] | str
+
+
+@dataclass(frozen=True)
+class PolicySet:
+    """All that speaks about one principal; documents are parsed, or refused, here.
+
+    identity: policies of the user or role and of its groups; boundary: the permissions boundary, if any;
+    session: session policies of an assumed role, None without; scps: the policies of each level from the root down,
+    every level must allow, no level at all = no organization; resource: the policy of the resource called upon.
+    """
+
+    identity: Sequence[Document] = ()
+    boundary: Document | None = None
+    session: Sequence[Document] | None = None
+    scps: Sequence[Sequence[Document]] = ()
+    resource: Document | None = None
+    layers: tuple[tuple[Source, tuple[Policy, ...]], ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        layers: list[tuple[Source, tuple[Policy, ...]]] = []
+        layers += [("scp", tuple(map(parse_policy, level))) for level in self.scps]
+        layers += [("identity", tuple(map(parse_policy, self.identity)))]
+        layers += [("boundary", (parse_policy(self.boundary),))] if self.boundary is not None else []
+        layers += [("session", tuple(map(parse_policy, self.session)))] if self.session is not None else []
+        layers += [("resource", (parse_policy(self.resource, "resource"),))] if self.resource is not None else []
+        object.__setattr__(self, "layers", tuple(layers))
+
+
+# Order in which AWS asks (User Guide, "How AWS enforcement code logic evaluates requests"); the first that says no is
+# the one that the answer names.
+_ORDER: tuple[Source, ...] = ("scp", "resource", "trust", "identity", "boundary", "session")
+
+
+def evaluate(request: Request, policies: PolicySet) -> Decision:
+    """Decide one call: an explicit deny anywhere wins, then every kind of policy that applies must allow."""
+    return _decide(request, policies.layers, "resource")
+
+
+def evaluate_assume_role(request: Request, trust: Document, policies: PolicySet) -> Decision:
+    """Decide sts:AssumeRole (or TagSession, SetSourceIdentity) on the role `request.resource` with that trust policy.
+
+    The trust policy must allow in any case. Where it names the caller's account only, or the caller is of another
+    account, the caller's own policies must allow as well. A root user assumes no role (AssumeRole, STS API).
+    """
+    layers = tuple(layer for layer in policies.layers if layer[0] != "resource")
+    if request.principal_arn.endswith(":root"):
+        return Decision(False, "implicit_deny", "trust")
+    return _decide(request, (*layers, ("trust", (parse_policy(trust, "trust"),))), "trust")
+
+
+def _decide(
+    request: Request, layers: Sequence[tuple[Source, tuple[Policy, ...]]], own: Literal["resource", "trust"]
+) -> Decision:
+    hits = [(source, list(_hits(source, documents, request))) for source, documents in layers]
+    hits.sort(key=lambda hit: _ORDER.index(hit[0]))
+    for source, found in hits:
+        if denied := tuple(name for name, statement, grant in found if not statement.allow):
+            return Decision(False, "explicit_deny", source, denied)
+    grants = {grant for source, found in hits if source == own for name, statement, grant in found}
+    waived = _waived(request, grants)
+    missing = [source for source, found in hits if not found and source != own and source not in waived]
+    if not grants and (own == "trust" or not request.same_account):
+        missing.append(own)
+    if missing:
+        return Decision(False, "implicit_deny", min(missing, key=_ORDER.index))
+    decisive: Source = own if grants and "identity" in waived else "identity"
+    return Decision(True, "allowed", decisive, tuple(name for source, found in hits for name, *rest in found))
+
+
+def _waived(request: Request, grants: set[Grant | None]) -> set[Source]:
+    """Kinds of policies that need not allow, by who is calling and how the resource's policy names the caller.
+
+    Within an account a resource's policy that names the user (or the role session) is enough in itself; one that
+    names the role, or everyone, still leaves boundary and session policies in force; the account's name is no grant.
+    """
+    if request.principal_account is None:
+        return {"identity", "boundary", "session", "scp"}  # an AWS service is no principal of an account
+    if request.principal_arn.endswith(":root"):
+        return {"identity", "boundary", "session"}  # SCPs bind the root user, nothing else does
+    if request.same_account and "principal" in grants:
+        return {"identity", "boundary", "session"}
+    if request.same_account and grants & {"role", "everyone"}:
+        return {"identity"}
+    return set()
+
+
+def _hits(
+    source: Source, documents: Iterable[Policy], request: Request
+) -> Iterable[tuple[str, Statement, Grant | None]]:
+    """Statements that apply to the request, with their ids and, for a resource's policy, how they name the caller."""
+    for index, document in enumerate(documents):
+        for statement in document.statements:
+            grant = statement.principals.grant(request) if statement.principals else None
+            if (statement.principals is None or grant) and statement.applies(request):
+                yield f"{source}[{index}]:{statement.name}", statement, grant
