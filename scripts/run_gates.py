@@ -1,0 +1,117 @@
+# Copyright (c) iamguard.console_mfa contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run every gate, two at a time, and say at the end which passed on which versions.
+
+Usage: .venv/bin/python scripts/run_gates.py
+
+What a gate prints is kept in .build/logs and shown in one piece when the gate fails.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import os
+import pathlib
+import subprocess
+import sys
+import threading
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+LOGS = ROOT / ".build" / "logs"
+NEWEST, OLDEST = ".venv", ".venv-oldest"
+# The longest first, so that none is left to run alone at the end.
+GATES = {
+    "sanity-oldest": OLDEST,
+    "sanity": NEWEST,
+    "molecule": NEWEST,
+    "units": NEWEST,
+    "units-oldest": OLDEST,
+    "lint": NEWEST,
+    "integration": NEWEST,
+    "build": NEWEST,
+    "docs": NEWEST,
+}
+PARALLEL = 2
+VERSIONS = """
+import importlib.metadata, json, pathlib, platform, sysconfig
+amazon = pathlib.Path(sysconfig.get_path("purelib"), "ansible_collections/amazon/aws/MANIFEST.json")
+print(platform.python_version(), importlib.metadata.version("ansible-core"),
+      json.loads(amazon.read_text())["collection_info"]["version"])
+"""
+_printing = threading.Lock()
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """Outcome of one gate."""
+
+    gate: str
+    passed: bool
+    seconds: float
+
+
+def say(*lines: str) -> None:
+    with _printing:
+        print(*lines, sep="\n", flush=True)
+
+
+def run_gate(gate: str) -> Result:
+    """Run `make GATE`; show its output if it fails."""
+    say(f"-- {gate}: started")
+    log = LOGS / f"{gate}.log"
+    started = time.monotonic()
+    with log.open("wb") as file:
+        status = subprocess.run(
+            [os.environ.get("MAKE", "make"), gate], cwd=ROOT, stdout=file, stderr=subprocess.STDOUT, check=False
+        ).returncode
+    result = Result(gate, status == 0, time.monotonic() - started)
+    if result.passed:
+        say(f"-- {gate}: passed in {result.seconds:.0f} s")
+    else:
+        output = log.read_text(encoding="utf-8", errors="replace").rstrip()
+        say(f"-- {gate}: FAILED after {result.seconds:.0f} s, output:", output, f"-- end of {gate}", "")
+    return result
+
+
+def versions(folder: str) -> list[str]:
+    """Versions of Python, ansible-core and amazon.aws of an environment."""
+    command = [ROOT / folder / "bin" / "python", "-c", VERSIONS]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+
+
+def table(results: dict[str, Result]) -> str:
+    """What ran on which versions, one line for each gate."""
+    by_folder = {folder: versions(folder) for folder in dict.fromkeys(GATES.values())}
+    rows = [["gate", "Python", "ansible-core", "amazon.aws", "result", "seconds"]]
+    for gate, folder in GATES.items():
+        result = results[gate]
+        rows.append([gate, *by_folder[folder], "passed" if result.passed else "FAILED", f"{result.seconds:.0f}"])
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
+
+
+def main() -> int:
+    LOGS.mkdir(parents=True, exist_ok=True)
+    started = time.monotonic()
+    with concurrent.futures.ThreadPoolExecutor(PARALLEL) as pool:
+        results = {result.gate: result for result in pool.map(run_gate, GATES)}
+    failed = [gate for gate, result in results.items() if not result.passed]
+    say(
+        "",
+        table(results),
+        "",
+        f"All gates took {time.monotonic() - started:.0f} s; their output is in {LOGS.relative_to(ROOT)}.",
+    )
+    if failed:
+        say(f"Failed: {', '.join(failed)}. Run one again with `make {failed[0]}`.")
+    say(f"gates: {len(results) - len(failed)} passed, {len(failed)} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
