@@ -5,7 +5,7 @@
 #
 # Every check of style and form. All run, then the ones that failed are named.
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 
 failed=()
 check() { # check COMMAND...

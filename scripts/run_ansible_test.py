@@ -27,12 +27,16 @@ import time
 from collections.abc import Iterator
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-PYTHON_VERSION = "%d.%d" % sys.version_info[:2]
+PYTHON_VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 WORK = ROOT / ".build" / "ansible-test" / f"core-{importlib.metadata.version('ansible-core')}-python-{PYTHON_VERSION}"
 COPY = WORK / "ansible_collections" / "iamguard" / "console_mfa"
 # Short, since the paths below it end up in shebang lines.
 HOME = ROOT / ".build" / "home"
 SKIPPED = "All targets skipped"
+PIP_STUB = """
+import subprocess, sys
+subprocess.check_call([sys.executable, "-m", "ensurepip"], stdout=subprocess.DEVNULL)
+"""
 
 
 def copy_checkout() -> None:
@@ -67,10 +71,9 @@ def prepare_home() -> None:
 
     # Where ansible-test would download the script that installs pip, it takes this file instead. In a process of its
     # own: ensurepip switches pip's settings off for the process it runs in.
-    stub = "import subprocess, sys\nsubprocess.check_call([sys.executable, '-m', 'ensurepip'], stdout=subprocess.DEVNULL)\n"
     cache = HOME / ".ansible" / "test" / "cache"
     cache.mkdir(parents=True, exist_ok=True)
-    (cache / f"get_pip_{wanted_pip().replace('.', '_')}.py").write_text(stub, encoding="ascii")
+    (cache / f"get_pip_{wanted_pip().replace('.', '_')}.py").write_text(PIP_STUB, encoding="ascii")
 
 
 def wanted_pip() -> str:

