@@ -1,0 +1,168 @@
+# Copyright (c) iamguard.console_mfa contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the inventory says about the fleet: which accounts there are, and which of them are left out by decision.
+
+Pure: no AWS, no Ansible, no clock (today is an argument).
+
+Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import typing as t
+
+from ._terminal import terminal_safe
+
+DECISION_KEYS = ("account_id", "reason", "approved_by", "approved_on", "expires")
+
+#: No decision holds for longer than this: a decision that nobody looks at again is no decision.
+DECISION_MAX_DAYS = 365
+
+GROUP = "console_mfa_accounts"
+EXAMPLE = "console_mfa_account_id: '111122223333'"
+
+
+class LeftOut(t.TypedDict):
+    """A decision to leave an account out; dates are YYYY-MM-DD."""
+
+    account_id: str
+    reason: str
+    approved_by: str
+    approved_on: str
+    expires: str
+
+
+class FleetCheck(t.TypedDict):
+    """What is wrong with the inventory as a whole, what with single hosts, and who is left out today."""
+
+    problems: list[str]
+    bad_accounts: dict[str, str]
+    left_out: dict[str, LeftOut]
+    expired: dict[str, LeftOut]
+
+
+def check_fleet(
+    accounts: t.Mapping[str, object], accounts_out_of_scope: object = None, *, today: dt.date
+) -> FleetCheck:
+    """Check the accounts of the inventory (host name to account id) and the decisions to leave accounts out.
+
+    The caller refuses the whole run when there are ``problems``. A host in ``bad_accounts`` (its id is missing or
+    malformed; the value says what to set) cannot be assessed, which does not keep the others from it.
+    """
+    left_out, expired, decision_problems = _decisions(accounts_out_of_scope, today)
+    bad_accounts = {
+        name: problem for name, value in accounts.items() if (problem := account_id_problem(value, f"of {name}"))
+    }
+    return FleetCheck(
+        problems=_fleet_problems(accounts) + decision_problems,
+        bad_accounts=bad_accounts,
+        left_out=left_out,
+        expired=expired,
+    )
+
+
+def account_id_problem(value: object, where: str) -> str | None:
+    """Return why this is not an account id and what to write instead, or None when it is one."""
+    name = terminal_safe(f"console_mfa_account_id {where}")
+    if value is None or value == "":
+        return f"{name} is not set: write the 12 digits of the account, quoted, as in {EXAMPLE}."
+    if not isinstance(value, str):
+        shown = terminal_safe(str(value))
+        return (
+            f"{name} is {shown}, which is not a string: quote it, as in {EXAMPLE} (YAML reads bare digits as a number)."
+        )
+    if not re.fullmatch("[0-9]{12}", value):
+        return (
+            f"{name} is '{terminal_safe(value)}': an account id is 12 digits; quote it, so that YAML keeps all of them."
+        )
+    return None
+
+
+def _fleet_problems(accounts: t.Mapping[str, object]) -> list[str]:
+    if not accounts:
+        nothing = (
+            f"The group {GROUP} has no host, so there is nothing to assess. Each AWS account is a host of this group: "
+        )
+        return [nothing + "copy inventories/example, or check what -i points to."]
+    hosts: dict[str, list[str]] = {}
+    for name, value in accounts.items():
+        if value is not None and value != "":
+            hosts.setdefault(str(value), []).append(name)
+    return [
+        terminal_safe(f"{' and '.join(names)} have the same account id {account_id}: ")
+        + f"an account is one host of the group {GROUP}, remove the others."
+        for account_id, names in hosts.items()
+        if len(names) > 1
+    ]
+
+
+def _decisions(value: object, today: dt.date) -> tuple[dict[str, LeftOut], dict[str, LeftOut], list[str]]:
+    """Sort the decisions into those that hold today and those that expired, and collect every error."""
+    left_out: dict[str, LeftOut] = {}
+    expired: dict[str, LeftOut] = {}
+    problems: list[str] = []
+    if value is None:
+        value = []
+    if not isinstance(value, (list, tuple)):
+        return left_out, expired, ["console_mfa_accounts_out_of_scope is not a list of decisions."]
+    for index, item in enumerate(value):
+        decision, errors = _decision(item, today)
+        if decision and (decision["account_id"] in left_out or decision["account_id"] in expired):
+            errors.append(f"repeats the account {decision['account_id']}")
+        if errors or decision is None:
+            problems += [f"console_mfa_accounts_out_of_scope[{index}] {error}." for error in errors]
+        # A date holds to the end of its day, UTC.
+        elif dt.date.fromisoformat(decision["expires"]) < today:
+            expired[decision["account_id"]] = decision
+        else:
+            left_out[decision["account_id"]] = decision
+    return left_out, expired, problems
+
+
+def _decision(item: object, today: dt.date) -> tuple[LeftOut | None, list[str]]:
+    if not isinstance(item, dict):
+        return None, [f"is not a decision with {', '.join(DECISION_KEYS)}"]
+    errors = [
+        f"has an unknown key {terminal_safe(str(key))} (known: {', '.join(DECISION_KEYS)})"
+        for key in item
+        if key not in DECISION_KEYS
+    ]
+    errors += [
+        f"needs {key}, a text"
+        for key in ("reason", "approved_by")
+        if not isinstance(item.get(key), str) or not item[key].strip()
+    ]
+    if problem := account_id_problem(item.get("account_id"), "(account_id)"):
+        errors.append(f"has no good account_id: {problem.rstrip('.')}")
+    dates = {key: _date(item.get(key)) for key in ("approved_on", "expires")}
+    errors += [f"needs {key}, a date written as '2026-11-01'" for key, date in dates.items() if date is None]
+    approved_on, expires = dates["approved_on"], dates["expires"]
+    if approved_on and approved_on > today:
+        errors.append(f"has approved_on in the future ({approved_on})")
+    if approved_on and expires and not approved_on <= expires <= approved_on + dt.timedelta(days=DECISION_MAX_DAYS):
+        errors.append(f"has expires ({expires}) before approved_on or more than {DECISION_MAX_DAYS} days after it")
+    if errors:
+        return None, errors
+    return LeftOut(
+        account_id=item["account_id"],
+        reason=item["reason"],
+        approved_by=item["approved_by"],
+        approved_on=str(approved_on),
+        expires=str(expires),
+    ), []
+
+
+def _date(value: object) -> dt.date | None:
+    """Read a date as YAML gives it: a date, or text of the form YYYY-MM-DD."""
+    if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
+        return value
+    if isinstance(value, str) and re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
+        try:
+            return dt.date.fromisoformat(value)
+        except ValueError:
+            return None
+    return None

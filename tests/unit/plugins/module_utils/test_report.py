@@ -1,0 +1,284 @@
+# Copyright (c) iamguard.console_mfa contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import datetime as dt
+import typing as t
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.iamguard.console_mfa.plugins.module_utils import _report
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._fleet import check_fleet
+
+NOW = dt.datetime(2026, 11, 24, 6, 0, tzinfo=dt.UTC)
+MAX_AGE = dt.timedelta(hours=26)
+ONE = {"production": "111122223333"}
+
+SUMMARY: t.Final[dict[str, t.Any]] = {
+    "console_users": 31,
+    "enabled": 18,
+    "disabled": 2,
+    "none": 9,
+    "unknown": 2,
+    "multiple_devices": 3,
+    "suspected_automation": 4,
+    "orphan_devices": 5,
+    "root_mfa_enabled": True,
+    "read_at": "2026-11-24T05:59:57Z",
+    "data_age_seconds": 3,
+    "complete": True,
+    "missing": [],
+}
+RESULT: t.Final[dict[str, t.Any]] = {"run_id": "r1", "status": "complete", "error": None, "summary": SUMMARY}
+GAP = {"fact": "console_access of bob", "reason": "AccessDenied", "permission": "iam:GetLoginProfile"}
+INCOMPLETE = RESULT | {"status": "incomplete", "summary": SUMMARY | {"complete": False, "missing": [GAP]}}
+ERROR = {"operation": "AssumeRole", "message": "may not assume x"}
+FAILED = RESULT | {"status": "failed", "summary": None, "error": ERROR}
+
+
+def record(age: dt.timedelta, result: dict[str, t.Any] = RESULT) -> dict[str, t.Any]:
+    time = (NOW - age).isoformat()
+    summary = result["summary"] and result["summary"] | {"read_at": time}
+    return result | {"summary": summary, "ended_at": {"aws": time, "controller": time}, "name": "x.json"}
+
+
+def rows_of(
+    accounts: t.Mapping[str, object] = ONE,
+    results: t.Mapping[str, t.Any] | None = None,
+    records: t.Mapping[str, t.Any] | None = None,
+    out_of_scope: object = None,
+) -> list[_report.Row]:
+    fleet = check_fleet(accounts, out_of_scope, today=NOW.date())
+    return _report.account_rows(accounts, results or {}, records or {}, fleet, now=NOW, max_record_age=MAX_AGE)
+
+
+HOUR = dt.timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("result", "stored", "status", "part"),
+    [
+        pytest.param(RESULT, None, "complete", None, id="assessed now and read completely is green"),
+        pytest.param(INCOMPLETE, None, "incomplete", "iam:GetLoginProfile", id="an incomplete read is red"),
+        pytest.param(FAILED, None, "failed", "may not assume x", id="a failed account is red"),
+        pytest.param(None, None, "missing", "no record", id="an account that was never run is red"),
+        pytest.param(None, record(HOUR), "complete", None, id="not run now but recorded an hour ago is green"),
+        pytest.param(None, record(26 * HOUR), "complete", None, id="a record of exactly the limit is green"),
+        pytest.param(None, record(72 * HOUR), "stale", "3 d old (limit: 26 h)", id="a record three days old is red"),
+        pytest.param(None, record(HOUR, INCOMPLETE), "incomplete", "bob", id="an incomplete record is red"),
+        pytest.param(None, record(HOUR, FAILED), "failed", "may not assume", id="a failed record is red"),
+        pytest.param(
+            None, record(72 * HOUR, FAILED), "failed", "3 d old", id="a failed and old record has both reasons"
+        ),
+        pytest.param(None, record(-3 * HOUR), "failed", "future", id="a record from the future is red"),
+        pytest.param(None, RESULT, "failed", "future or not at all", id="a record without a date is red"),
+        pytest.param(None, {"problem": "was altered"}, "missing", "was altered", id="an altered record is red"),
+        pytest.param(FAILED, record(HOUR), "failed", "may not", id="a failure now beats a green record"),
+        pytest.param({"run_id": "r1"}, None, "failed", "no summary", id="a result without a status is red"),
+        pytest.param(RESULT | {"status": "ok"}, None, "failed", "no summary", id="an unknown status is red"),
+        pytest.param(RESULT | {"summary": None}, None, "failed", "no summary", id="complete without a summary is red"),
+        pytest.param(
+            RESULT | {"summary": SUMMARY | {"complete": None}},
+            None,
+            "incomplete",
+            "without a reason",
+            id="completeness that is not stated is red",
+        ),
+        pytest.param(
+            RESULT | {"summary": SUMMARY | {"missing": [GAP]}},
+            None,
+            "incomplete",
+            "bob",
+            id="complete with something missing is red",
+        ),
+    ],
+)
+def test_only_a_whole_and_recent_assessment_is_green(
+    result: dict[str, t.Any] | None, stored: dict[str, t.Any] | None, status: str, part: str | None
+) -> None:
+    rows = rows_of(results={"production": result}, records={"111122223333": stored})
+    (row,) = rows
+    assert row["status"] == status
+    assert bool(_report.red(rows)) is (part is not None)
+    assert part is None or part in " ".join(row["reasons"])
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: (
+        st.lists(inner) | st.dictionaries(st.sampled_from(["complete", "missing", "message"]) | st.text(), inner)
+    ),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.sampled_from(sorted(RESULT)), VALUES))
+def test_whatever_a_result_contains_it_is_green_only_if_it_says_complete(result: dict[str, t.Any]) -> None:
+    rows = rows_of(results={"production": result}, records={"111122223333": result})
+    assert _report.red(rows)
+    assert all(line.isprintable() for line in _report.render(rows))
+
+
+def test_an_account_with_a_malformed_id_is_red_and_says_what_to_write() -> None:
+    (row,) = rows_of({"production": 111122223333})
+    assert row["status"] == "failed"
+    assert "quote it" in row["reasons"][0]
+
+
+def test_facts_of_a_record_come_with_their_age() -> None:
+    (row,) = rows_of(records={"111122223333": record(5 * HOUR)})
+    assert (row["from"], row["age_seconds"]) == ("record", 5 * 3600)
+
+
+def test_the_age_of_a_result_of_this_run_is_the_age_of_its_data() -> None:
+    summary = SUMMARY | {"data_age_seconds": 3 * 3600}
+    (row,) = rows_of(results={"production": RESULT | {"summary": summary}})
+    assert (row["from"], row["age_seconds"], row["read_at"]) == ("this_run", 3 * 3600, "2026-11-24T05:59:57Z")
+
+
+DECISION = {
+    "account_id": "111122223333",
+    "reason": "To be closed",
+    "approved_by": "ciso@example.com",
+    "approved_on": "2026-11-01",
+    "expires": "2026-12-01",
+}
+
+
+def test_an_account_left_out_is_shown_with_its_decision_and_is_not_red() -> None:
+    rows = rows_of(out_of_scope=[DECISION])
+    assert [(row["name"], row["status"]) for row in rows] == [("production", "left_out")]
+    assert _report.red(rows) == []
+    text = "\n".join(_report.render(rows))
+    assert "To be closed (approved by ciso@example.com on 2026-11-01, until 2026-12-01)" in text
+
+
+def test_an_account_left_out_that_is_not_in_the_inventory_is_shown_too() -> None:
+    rows = rows_of({"staging": "222233334444"}, {"staging": RESULT}, out_of_scope=[DECISION])
+    assert [(row["name"], row["account_id"]) for row in rows] == [("staging", "222233334444"), ("", "111122223333")]
+
+
+def test_an_expired_decision_leaves_nobody_out() -> None:
+    expired = DECISION | {"expires": "2026-11-23"}
+    rows = rows_of(out_of_scope=[expired])
+    assert rows[0]["status"] == "missing"
+    assert "expired on 2026-11-23" in "\n".join(_report.render(rows))
+
+
+FLEET = {"alpha": "111111111111", "bravo": "222222222222", "charlie": "333333333333", "delta": "444444444444"}
+FLEET_RESULTS = {"alpha": RESULT, "bravo": INCOMPLETE, "charlie": FAILED, "delta": RESULT}
+
+
+def test_red_rows_come_first_and_the_order_is_that_of_names() -> None:
+    rows = rows_of(FLEET, FLEET_RESULTS)
+    assert [row["name"] for row in rows] == ["charlie", "bravo", "alpha", "delta"]
+    assert rows == rows_of(dict(reversed(FLEET.items())), FLEET_RESULTS)
+
+
+def test_the_gate_names_every_red_account_with_every_reason() -> None:
+    rows = rows_of(FLEET, FLEET_RESULTS)
+    assert _report.gate_lines(_report.red(rows), len(rows)) == [
+        "2 of 4 accounts have no complete and recent assessment:",
+        "- charlie (333333333333): may not assume x",
+        "- bravo (222222222222): console_access of bob: AccessDenied (needs iam:GetLoginProfile)",
+    ]
+
+
+def test_the_gate_has_nothing_to_say_when_all_is_green() -> None:
+    assert _report.gate_lines([], 4) == []
+
+
+TABLE = """\
+Console sign-in and MFA: 4 accounts, 2 read completely, 2 red (run r1)
+
+                       console      MFA       MFA   MFA      MFA  several  maybe a   orphan  root  data
+account  account id      users  enabled  disabled  none  unknown  devices  machine  devices   MFA   age  read
+charlie  333333333333        -        -         -     -        -        -        -        -     -     -  failed
+    - may not assume x
+bravo    222222222222       31       18         2     9        2        3        4        5   yes   3 s  incomplete
+    - console_access of bob: AccessDenied (needs iam:GetLoginProfile)
+alpha    111111111111       31       18         2     9        2        3        4        5   yes   3 s  complete
+delta    444444444444       31       18         2     9        2        3        4        5   yes   3 s  complete
+all                        93+      54+        6+   27+       6+       9+      12+      15+
+"""
+
+
+def test_the_summary_of_a_fleet() -> None:
+    assert _report.render(rows_of(FLEET, FLEET_RESULTS), run_id="r1") == TABLE.splitlines()
+
+
+def test_the_summary_of_one_account_has_no_total() -> None:
+    lines = _report.render(rows_of(results={"production": RESULT | {"sandbox": True}}), check_mode=True)
+    assert lines[0] == "Console sign-in and MFA: 1 account, 1 read completely, 0 red CHECK MODE SANDBOX"
+    assert len(lines) == 5
+
+
+@pytest.mark.parametrize(
+    ("root", "shown"),
+    [
+        pytest.param(True, "yes", id="root with MFA"),
+        pytest.param(False, "NO", id="root without MFA"),
+        pytest.param(None, "?", id="root unknown"),
+    ],
+)
+def test_root(root: bool | None, shown: str) -> None:
+    lines = _report.render(rows_of(results={"production": RESULT | {"summary": SUMMARY | {"root_mfa_enabled": root}}}))
+    assert lines[-1].split()[-4] == shown
+
+
+def test_three_hundred_accounts_take_a_line_each_and_the_reasons_of_the_red_ones() -> None:
+    accounts = {f"account-{number:03d}": f"{number:012d}" for number in range(300)}
+    results = dict.fromkeys(accounts, RESULT) | {"account-299": FAILED}
+    lines = _report.render(rows_of(accounts, results))
+    assert len(lines) == 4 + 300 + 1 + 1
+    assert lines[4].startswith("account-299")
+    assert max(len(line) for line in lines) <= 120
+
+
+def test_long_reasons_are_wrapped_below_their_account() -> None:
+    error = {"message": "word " * 60}
+    lines = _report.render(rows_of(results={"production": FAILED | {"error": error}}), width=80)
+    assert len(lines) > 6
+    assert all(len(line) <= 80 for line in lines[5:])
+
+
+def test_text_of_the_account_is_inert_on_a_terminal() -> None:
+    hostile = "\x1b[2J\r\n\u202e{{ lookup('pipe','id') }}"
+    gap = {"fact": hostile, "reason": hostile}
+    results = {
+        "bad": FAILED | {"error": {"message": hostile}},
+        "gap": INCOMPLETE | {"summary": SUMMARY | {"complete": False, "missing": [gap]}},
+    }
+    rows = rows_of({"bad": "111111111111", "gap": "222222222222"}, results)
+    lines = _report.render(rows, run_id=hostile) + _report.gate_lines(_report.red(rows), 2)
+    assert all(line.isprintable() for line in lines)
+    assert any("\\x1b[2J\\r\\n\\u202e" in line for line in lines)
+
+
+def test_many_gaps_are_counted_once_each_and_not_all_spelled_out() -> None:
+    gaps = [{"fact": f"console_access of user-{number}", "reason": "time", "permission": None} for number in range(40)]
+    texts = _report.gap_texts([*gaps, *gaps])
+    assert len(texts) == _report.SHOWN_GAPS
+    assert texts[0] == "console_access of user-0: time"
+    assert texts[-1] == "and 35 more gaps, see the record"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (None, "-"),
+        (0, "0 s"),
+        (119, "119 s"),
+        (120, "2 min"),
+        (7199, "119 min"),
+        (7200, "2 h"),
+        (172799, "47 h"),
+        (172800, "2 d"),
+    ],
+)
+def test_ages_are_said_in_the_unit_that_fits(seconds: int | None, text: str) -> None:
+    assert _report.age_text(seconds) == text
