@@ -33,7 +33,7 @@ ContextValue = Scalar | Sequence[Scalar]
 Kind = Literal["identity", "resource", "trust"]
 Source = Literal["identity", "boundary", "scp", "session", "resource", "trust"]
 Reason = Literal["allowed", "explicit_deny", "implicit_deny"]
-Grant = Literal["account", "role", "everyone", "principal"]
+Grant = Literal["account", "role", "principal"]
 Matcher = Callable[[str, "Context"], bool]
 
 _NAMES: Mapping[Source, str] = {
@@ -203,6 +203,22 @@ class Text:
         wild = {"any": ".*", "one": "."}
         return None if parts is None else "".join(wild.get(kind) or re.escape(text) for kind, text in parts)
 
+    def matches_resource(self, request: Request) -> bool:
+        source = self.regex(request.keys)
+        return source is not None and (source == ".*" or _arn_matches(source, request.resource))
+
+    def undecided(self, request: Request) -> bool:
+        """Whether a variable without a value leaves it open what this resource of NotResource is.
+
+        Such a text matches no resource (User Guide, "Policy variables with no value"); the statement then applies to
+        resources of other kinds only, for instance to devices where the text speaks of users.
+        """
+        if self.regex(request.keys) is not None:
+            return False
+        known = next(number for number, part in enumerate(self.parts) if part[0] == "variable")
+        head, slash, rest = (Text(self.parts[:known]).regex(request.keys) or "").partition("/")
+        return _arn_matches(f"{head}{slash}.*", request.resource)
+
 
 @lru_cache(maxsize=65536)
 def _compiled(source: str) -> re.Pattern[str]:
@@ -225,7 +241,11 @@ def _string_equals(text: Text) -> Matcher:
 
 
 def _string_equals_ignore_case(text: Text) -> Matcher:
-    return lambda value, context: value.lower() == (text.plain(context) or "\0").lower()
+    def matches(value: str, context: Context) -> bool:
+        wanted = text.plain(context)
+        return wanted is not None and value.lower() == wanted.lower()
+
+    return matches
 
 
 def _string_like(text: Text) -> Matcher:
@@ -237,6 +257,10 @@ def _string_like(text: Text) -> Matcher:
 
 
 def _arn_like(text: Text) -> Matcher:
+    raw = "".join(part[1] for part in text.parts)
+    if text.constant and (raw.count(":") < 5 or not raw.startswith("arn:")):
+        raise PolicyError(f"not an ARN: {raw!r}")
+
     def matches(value: str, context: Context) -> bool:
         source = text.regex(context)
         return source is not None and _arn_matches(source, value)
@@ -419,14 +443,12 @@ class Principals:
         return cls("*" in names.get("AWS", ()), frozenset(accounts), frozenset(arns), frozenset(services))
 
     def grant(self, request: Request) -> Grant | None:
-        """How closely the request's principal is named: by itself, by its role, as everyone, by its account."""
+        """How closely the request's principal is named: by itself or as everyone, by its role, by its account."""
         arn = request.principal_arn
-        if arn in self.arns or arn in self.services:
+        if self.everyone or arn in self.arns or arn in self.services:
             return "principal"
         if request.role_arn in self.arns:
             return "role"
-        if self.everyone:
-            return "everyone"
         pieces = arn.split(":", 5)
         if len(pieces) == 6 and self.accounts & {(None, pieces[4]), (pieces[1], pieces[4])}:
             return "account"
@@ -491,13 +513,9 @@ class Statement:
         )
 
     def _resource_matches(self, request: Request, resources: tuple[Text, ...]) -> bool:
-        sources = [text.regex(request.keys) for text in resources]
-        if self.not_resource and None in sources:
-            return False  # a variable without a value matches no resource, in NotResource neither
-        named = any(
-            source is not None and (source == ".*" or _arn_matches(source, request.resource)) for source in sources
-        )
-        return named != self.not_resource
+        if self.not_resource and any(text.undecided(request) for text in resources):
+            return False
+        return any(text.matches_resource(request) for text in resources) != self.not_resource
 
 
 @dataclass(frozen=True)
@@ -556,7 +574,7 @@ def _strings(name: str, raw: object) -> tuple[str, ...]:
 
 
 def _action_pattern(text: str) -> re.Pattern[str]:
-    if not re.fullmatch(r"\*|(\*|[A-Za-z0-9-]+):[A-Za-z0-9*?]+", text):
+    if not re.fullmatch(r"\*|[A-Za-z0-9-]+:[A-Za-z0-9*?]+", text):
         raise PolicyError(f"malformed action {text!r}")
     return _compiled(re.escape(text.lower()).replace(r"\*", ".*").replace(r"\?", "."))
 
@@ -659,8 +677,8 @@ def _decide(
 def _waived(request: Request, grants: set[Grant | None]) -> set[Source]:
     """Kinds of policies that need not allow, by who is calling and how the resource's policy names the caller.
 
-    Within an account a resource's policy that names the user (or the role session) is enough in itself; one that
-    names the role, or everyone, still leaves boundary and session policies in force; the account's name is no grant.
+    Within an account a resource's policy that names the user or the role session, or everyone, is enough in itself;
+    one that names the role leaves boundary and session policies in force; the account's name is no grant.
     """
     if request.principal_account is None:
         return {"identity", "boundary", "session", "scp"}  # an AWS service is no principal of an account
@@ -668,7 +686,7 @@ def _waived(request: Request, grants: set[Grant | None]) -> set[Source]:
         return {"identity", "boundary", "session"}  # SCPs bind the root user, nothing else does
     if request.same_account and "principal" in grants:
         return {"identity", "boundary", "session"}
-    if request.same_account and grants & {"role", "everyone"}:
+    if request.same_account and "role" in grants:
         return {"identity"}
     return set()
 
