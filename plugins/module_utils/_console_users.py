@@ -1,0 +1,316 @@
+# Copyright (c) iamguard.console_mfa contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Reads who can sign in to an account's console, and what is known of their passwords.
+
+Two ways. Live asks AWS about each user's login profile. Bulk takes the credential report's word for users whose
+password nothing has touched since, by CloudTrail, and asks about the rest; where it cannot tell, it asks about
+everybody. It never guesses. This module util is PRIVATE to the collection; it can have breaking changes at any time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import functools
+
+from ansible_collections.iamguard.console_mfa.plugins.module_utils import _credential_report, _iam_api
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._credential_report import Report
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._iam_api import AwsCallError
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import (
+    AutomationSignals,
+    CallError,
+    Json,
+    Missing,
+    User,
+    automation,
+    iso,
+    sign_in_activity,
+)
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._observe import (
+    Account,
+    Fact,
+    Scope,
+    Settled,
+    describe_account,
+    describe_vanished,
+    mode,
+    read_settled,
+    source,
+)
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._regions import iam_region
+
+# AWS allows two LookupEvents a second in an account and Region (CloudTrail quotas).
+LOOKUP_PAUSE_SECONDS = 0.5
+
+
+@dataclasses.dataclass(frozen=True)
+class Password:
+    """A console password. Only its login profile tells when it was made and whether it must be changed."""
+
+    created_at: dt.datetime | None = None
+    reset_required: bool | None = None
+
+
+Passwords = dict[User, Fact[Password]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What to read and how."""
+
+    scope: Scope
+    bulk: bool
+    max_report_age: dt.timedelta
+    read_access_keys: bool
+    signals: AutomationSignals
+
+
+@dataclasses.dataclass(frozen=True)
+class Details:
+    """What GetAccountAuthorizationDetails says of a user; policies are the attached ones, directly or through a
+    group."""
+
+    tags: dict[str, str]
+    groups: list[str]
+    policies: list[str]
+
+
+def observe(account: Account, options: Options) -> Json:
+    """The answer of iam_console_users_info, without what Ansible adds. Raises `AwsCallError` if users cannot be
+    listed."""
+    request = _request_report(account, options)
+    if options.bulk:
+        report = _report(account, request)
+        trusted = _trusted_report(account, report, options.max_report_age)
+        settled = read_settled(account, options.scope, functools.partial(_read_bulk, account, trusted))
+        complete_until = trusted.complete_until if trusted else account.read_at
+    else:
+        settled = read_settled(account, options.scope, functools.partial(_read_live, account))
+        report = _report(account, request)
+        complete_until = account.read_at
+    console = [user for user in settled.users if settled.facts[user.user_id] != Fact()]
+    users = _describe(account, console, settled, report, options)
+    _note_missing(account, settled, console, report)
+    return {
+        "account": describe_account(account),
+        "source": source(account, mode(options.bulk), settled)
+        | {
+            "report_generated_at": iso(report.generated_at) if report else None,
+            "password_facts_complete_until": iso(complete_until),
+        },
+        "console_users": users,
+        "vanished_users": describe_vanished(settled),
+        "absent_users": settled.absent,
+        "summary": {
+            "users": len(settled.users),
+            "console_users": sum(user["console_access"] == "enabled" for user in users),
+            "suspected_automation": sum(user["automation"]["suspected"] for user in users),
+            "unknown": sum(user["console_access"] == "unknown" for user in users),
+        },
+    }
+
+
+# --- passwords, live
+
+
+def _read_live(account: Account, users: list[User]) -> Passwords:
+    def read(user: User) -> Password | None:
+        profile = _iam_api.get_login_profile(account.iam, user.user_name)
+        return Password(profile["CreateDate"], profile["PasswordResetRequired"]) if profile else None
+
+    return account.for_each(users, "GetLoginProfile", read)
+
+
+# --- passwords, in bulk
+
+
+@dataclasses.dataclass(frozen=True)
+class TrustedReport:
+    """A report and the names that CloudTrail saw changing since."""
+
+    report: Report
+    touched: set[str]
+    complete_until: dt.datetime
+
+    def answer(self, user: User) -> bool | None:
+        """Whether the user has a password; None where only the login profile can tell."""
+        row = self.report.row_of(user)
+        return None if row is None or user.key in self.touched else row.password_enabled
+
+
+def _request_report(account: Account, options: Options) -> _credential_report.Request | None:
+    return account.attempt(
+        "credential report",
+        lambda: _credential_report.Request(account.iam, options.max_report_age, account.clock, account.budget),
+        incomplete=False,
+    )
+
+
+def _report(account: Account, request: _credential_report.Request | None) -> Report | None:
+    return account.attempt("credential report", request.result, incomplete=False) if request else None
+
+
+def _trusted_report(account: Account, report: Report | None, max_age: dt.timedelta) -> TrustedReport | None:
+    """None: the report cannot be used, and everybody's login profile is read instead. The reason is noted."""
+    if report is None:
+        return None
+    if account.clock.now() - report.generated_at > max_age:
+        reason = f"AWS's newest report, of {iso(report.generated_at)}, is older than max_report_age"
+        account.miss(Missing("credential report of the age asked for", reason), incomplete=False)
+        return None
+    fact = "password events since the credential report"
+    looked_up_at = account.clock.now()
+    events = account.attempt(fact, lambda: _lookup(account, report.generated_at), incomplete=False)
+    if events is None:
+        return None
+    touched = _credential_report.names_touched(events)
+    if touched is None:
+        account.miss(Missing(fact, "an event does not tell whose password it changed"), incomplete=False)
+        return None
+    complete_until = max(report.generated_at, looked_up_at - _credential_report.EVENT_DELAY)
+    return TrustedReport(report, touched, complete_until)
+
+
+def _lookup(account: Account, generated_at: dt.datetime) -> list[Json]:
+    """All password events since shortly before the report, paced as AWS allows. Raises where time is up."""
+    region = iam_region(account.connection.partition)
+    if region is None:
+        message = f"the Region of IAM's events in partition {account.connection.partition} is not known"
+        raise AwsCallError(CallError("LookupEvents", "UnknownPartition", message))
+    client = account.client("cloudtrail", region)
+    start = generated_at - _credential_report.EVENT_MARGIN
+    events: list[Json] = []
+    for event_name in _credential_report.PASSWORD_EVENTS:
+        token: str | None = None
+        while True:
+            if account.budget.exhausted():
+                raise AwsCallError(account.budget.error("LookupEvents"))
+            page, token = _iam_api.lookup_events_page(client, event_name, start, token)
+            events += page
+            account.clock.sleep(LOOKUP_PAUSE_SECONDS)
+            if not token:
+                break
+    return events
+
+
+def _read_bulk(account: Account, trusted: TrustedReport | None, users: list[User]) -> Passwords:
+    answers = {user: trusted.answer(user) if trusted else None for user in users}
+    doubtful = [user for user, answer in answers.items() if answer is None]
+    known: Passwords = {
+        user: Fact(Password() if answer else None) for user, answer in answers.items() if answer is not None
+    }
+    return known | _read_live(account, doubtful)
+
+
+# --- what describes a console user
+
+
+def _describe(
+    account: Account,
+    console: list[User],
+    settled: Settled[Password],
+    report: Report | None,
+    options: Options,
+) -> list[Json]:
+    details = _read_details(account) if console else {}
+    keys = _read_access_keys(account, console) if options.read_access_keys else {}
+    rows = []
+    for user in console:
+        detail = (details or {}).get(user.user_id)
+        if detail is None and details is not None:
+            reason = "GetAccountAuthorizationDetails does not know the user yet"
+            account.miss(Missing(f"tags, groups, policies of {user.user_name}", reason), incomplete=True)
+        row = report.row_of(user) if report else None
+        active_keys = keys[user] if options.read_access_keys else (row.active_access_keys if row else None)
+        activity = sign_in_activity(user.password_last_used, user.create_date, account.read_at)
+        fact = settled.facts[user.user_id]
+        tags, groups = (detail.tags, detail.groups) if detail else (None, None)
+        rows.append(
+            {
+                "user_name": user.user_name,
+                "user_id": user.user_id,
+                "arn": user.arn,
+                "path": user.path,
+                "create_date": iso(user.create_date),
+                "console_access": "unknown" if fact.error else "enabled",
+                "password": _describe_password(user, fact.value, row) if fact.value else None,
+                "sign_in_activity": str(activity),
+                "tags": tags,
+                "groups": groups,
+                "policies": detail.policies if detail else None,
+                "active_access_keys": active_keys,
+                "automation": automation(
+                    user,
+                    options.signals,
+                    tags=tags,
+                    groups=groups,
+                    active_access_keys=active_keys,
+                    activity=activity,
+                ),
+                "error": fact.error.as_dict() if fact.error else None,
+            }
+        )
+    return rows
+
+
+def _describe_password(user: User, password: Password, row: _credential_report.Row | None) -> Json:
+    return {
+        "created_at": iso(password.created_at),
+        "last_used": iso(user.password_last_used),
+        "last_changed": iso(row.password_last_changed) if row else None,
+        "next_rotation": iso(row.password_next_rotation) if row else None,
+        "reset_required": password.reset_required,
+    }
+
+
+def _read_details(account: Account) -> dict[str, Details] | None:
+    """By UserId; None where AWS refuses. Categories are decided by these facts, so without them the reading is
+    incomplete."""
+    answer = account.attempt(
+        "tags, groups, policies",
+        lambda: _iam_api.get_account_authorization_details(account.iam),
+        incomplete=True,
+    )
+    if answer is None:
+        return None
+    of_group = {group["GroupName"]: _attached(group) for group in answer["GroupDetailList"]}
+    return {
+        user["UserId"]: Details(
+            tags={tag["Key"]: tag["Value"] for tag in user.get("Tags", [])},
+            groups=sorted(user.get("GroupList", [])),
+            policies=sorted(_attached(user).union(*(of_group.get(name, set()) for name in user.get("GroupList", [])))),
+        )
+        for user in answer["UserDetailList"]
+    }
+
+
+def _attached(entity: Json) -> set[str]:
+    return {policy["PolicyName"] for policy in entity.get("AttachedManagedPolicies", [])}
+
+
+def _read_access_keys(account: Account, users: list[User]) -> dict[User, int | None]:
+    def read(user: User) -> int:
+        keys = _iam_api.list_access_keys(account.iam, user.user_name) or []
+        return sum(key["Status"] == "Active" for key in keys)
+
+    facts = account.for_each(users, "ListAccessKeys", read)
+    for error in {fact.error for fact in facts.values() if fact.error}:
+        account.miss(Missing.because("active_access_keys", error), incomplete=False)
+    return {user: fact.value for user, fact in facts.items()}
+
+
+def _note_missing(account: Account, settled: Settled[Password], console: list[User], report: Report | None) -> None:
+    """Lists every kind of fact that is null in the answer, and why."""
+    facts = [settled.facts[user.user_id] for user in console]
+    for error in dict.fromkeys((f.error.operation, f.error.code, f.error.permission) for f in facts if f.error):
+        operation, code, permission = error
+        reason = f"{operation} failed with {code} for some users; each user's error says more"
+        account.miss(Missing("console_access", reason, permission), incomplete=True)
+    if any(fact.value == Password() for fact in facts):
+        reason = "bulk mode reads a login profile only where the credential report is in doubt"
+        account.miss(Missing("password.created_at, password.reset_required", reason), incomplete=False)
+    if report and any(report.row_of(user) is None for user in console):
+        reason = f"the credential report of {iso(report.generated_at)} does not know some users as they are now"
+        account.miss(Missing("password.last_changed, password.next_rotation", reason), incomplete=False)

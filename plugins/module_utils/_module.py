@@ -1,0 +1,67 @@
+# Copyright (c) iamguard.console_mfa contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the modules that read an account share: their options, and the way from a connection to one answer.
+
+This module util is PRIVATE to the collection; it can have breaking changes at any time.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
+from ansible_collections.iamguard.console_mfa.plugins.module_utils import _connection
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._iam_api import AwsCallError
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import Json
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._observe import Account, Budget, Clock, Scope
+
+_READING: t.Final[Json] = {
+    "user_names": {"type": "list", "elements": "raw"},
+    "path_prefix": {"type": "str", "default": "/"},
+    "read_mode": {"type": "str", "choices": ["live", "bulk"], "default": "live"},
+    "concurrency": {"type": "int", "default": 4},
+    "time_budget": {"type": "int", "default": 900},
+}
+
+
+def reading_module(own_options: Json) -> t.Any:
+    """An AnsibleAWSModule with the connection's, the reading's and the module's own options."""
+    module = AnsibleAWSModule(
+        argument_spec=_connection.ARGUMENT_SPEC | _READING | own_options, supports_check_mode=True
+    )
+    for name in ("concurrency", "time_budget"):
+        if module.params[name] < 1:
+            bad_option(module, f"{name} must be 1 or more")
+    for index, name in enumerate(module.params["user_names"] or []):
+        if not isinstance(name, str):
+            bad_option(module, f"user_names[{index}] must be a string, not {name!r}: quote it")
+    return module
+
+
+def bad_option(module: t.Any, message: str) -> t.NoReturn:
+    module.fail_json(msg=message)
+    raise SystemExit(1)  # fail_json does not return; this tells the type checker so
+
+
+def scope(params: Json) -> Scope:
+    names = params["user_names"]
+    return Scope(None if names is None else tuple(names), params["path_prefix"])
+
+
+def run_reading(module: t.Any, observe: t.Callable[[Account], Json]) -> None:
+    """Connects, observes, and exits with the answer or with one message that says what is wrong with the account as a
+    whole."""
+    account_id = module.params["account_id"]
+    try:
+        connection = _connection.connect(module.params)
+        clock = Clock(now=connection.now)
+        budget = Budget(module.params["time_budget"], clock)
+        answer = observe(Account(connection, clock, budget, module.params["concurrency"]))
+    except AwsCallError as failure:
+        module.fail_json(
+            msg=f"account {account_id}: {failure}", error={"account_id": account_id, **failure.error.as_dict()}
+        )
+    module.exit_json(changed=False, **answer)

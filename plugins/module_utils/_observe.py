@@ -1,0 +1,260 @@
+# Copyright (c) iamguard.console_mfa contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How an account is read: few at a time, within a time budget, and twice listed, so that no name passes for another
+user.
+
+What is read of a user by name (GetLoginProfile, ListMFADevices) says nothing about who bore the name at that moment.
+So the users are listed again at the end: a name or UserId that moved is read again, and what is gone has vanished.
+This module util is PRIVATE to the collection; it can have breaking changes at any time.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import datetime as dt
+import time
+import typing as t
+
+from ansible_collections.iamguard.console_mfa.plugins.module_utils import _iam_api
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._iam_api import CALLER_REFUSED, AwsCallError
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import (
+    CallError,
+    Json,
+    Missing,
+    User,
+    by_name,
+    fold,
+    iso,
+)
+
+if t.TYPE_CHECKING:
+    from ansible_collections.iamguard.console_mfa.plugins.module_utils._connection import Connection
+
+T = t.TypeVar("T")
+K = t.TypeVar("K", bound=t.Hashable)
+
+# How often users that moved while they were read are read again before they count as unknown.
+SETTLE_ROUNDS = 3
+
+
+@dataclasses.dataclass
+class Clock:
+    """The clocks of a run: AWS's time for facts, the machine's own for budgets and waiting. Tests put their own in."""
+
+    now: t.Callable[[], dt.datetime]
+    monotonic: t.Callable[[], float] = time.monotonic
+    sleep: t.Callable[[float], None] = time.sleep
+
+
+@dataclasses.dataclass(frozen=True)
+class Scope:
+    """Which users are asked about. ``None`` is everybody; an empty list of names is nobody."""
+
+    user_names: tuple[str, ...] | None = None
+    path_prefix: str = "/"
+
+    def select(self, users: t.Iterable[User]) -> list[User]:
+        names = None if self.user_names is None else set(map(fold, self.user_names))
+        return [
+            user
+            for user in users
+            if (names is None or user.key in names) and fold(user.path).startswith(fold(self.path_prefix))
+        ]
+
+    def absent(self, users: t.Iterable[User]) -> list[str]:
+        """The names asked for that no user has, as they were written."""
+        present = {user.key for user in users}
+        return sorted({name for name in self.user_names or () if fold(name) not in present})
+
+
+@dataclasses.dataclass(frozen=True)
+class Fact(t.Generic[T]):
+    """What reading one thing of one user gave: a value (None: it does not exist), or the error that makes it
+    unknown."""
+
+    value: T | None = None
+    error: CallError | None = None
+
+
+class Budget:
+    """The time that an account may take. What is not read by then is unknown, with this as its error."""
+
+    def __init__(self, seconds: float, clock: Clock) -> None:
+        self._seconds = seconds
+        self._clock = clock
+        self._end = clock.monotonic() + seconds
+
+    def exhausted(self) -> bool:
+        return self.remaining() <= 0
+
+    def remaining(self) -> float:
+        return self._end - self._clock.monotonic()
+
+    def error(self, operation: str) -> CallError:
+        return CallError(operation, "TimeBudgetExceeded", f"not read within time_budget ({self._seconds:g} seconds)")
+
+
+@dataclasses.dataclass
+class Account:
+    """An account while it is read: its clients, clocks and budget, and what is found missing on the way."""
+
+    connection: Connection
+    clock: Clock
+    budget: Budget
+    concurrency: int
+    missing: list[Missing] = dataclasses.field(default_factory=list)
+    incomplete: bool = False
+    read_at: dt.datetime = dataclasses.field(init=False)  # when the reading began, by AWS's clock
+    _clients: dict[str, t.Any] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.read_at = self.clock.now()
+
+    def client(self, service: str, region: str | None = None) -> t.Any:
+        key = f"{service} {region}"
+        if key not in self._clients:
+            self._clients[key] = self.connection.client(service, region)
+        return self._clients[key]
+
+    @property
+    def iam(self) -> t.Any:
+        return self.client("iam")
+
+    def miss(self, missing: Missing, *, incomplete: bool) -> None:
+        """Notes a fact that cannot be given. ``incomplete``: something is decided by it."""
+        if missing not in self.missing:
+            self.missing.append(missing)
+        self.incomplete = self.incomplete or incomplete
+
+    def attempt(self, fact: str, read: t.Callable[[], T], *, incomplete: bool) -> T | None:
+        """Reads a fact about the account that may be missing from the answer; None where it could not be read."""
+        try:
+            return read()
+        except AwsCallError as failure:
+            self.miss(Missing.because(fact, failure.error), incomplete=incomplete)
+        return None
+
+    def for_each(self, items: t.Sequence[K], operation: str, read: t.Callable[[K], T | None]) -> dict[K, Fact[T]]:
+        """``read`` for each item, ``concurrency`` at a time; one item's error is that item's alone.
+
+        When AWS refuses the caller itself (expired credentials), or time is up, the rest is not asked.
+        """
+        refusals: list[CallError] = []
+
+        def read_one(item: K) -> Fact[T]:
+            if refusals:
+                return Fact(error=refusals[0])
+            if self.budget.exhausted():
+                return Fact(error=self.budget.error(operation))
+            try:
+                return Fact(read(item))
+            except AwsCallError as failure:
+                if failure.error.code in CALLER_REFUSED:
+                    refusals.append(failure.error)
+                return Fact(error=failure.error)
+
+        if not items:
+            return {}
+        with concurrent.futures.ThreadPoolExecutor(max_workers=min(self.concurrency, len(items))) as pool:
+            return dict(zip(items, pool.map(read_one, items), strict=True))
+
+
+@dataclasses.dataclass(frozen=True)
+class Settled(t.Generic[T]):
+    """The users in scope as they are now, what was read of each (by UserId), and who vanished meanwhile."""
+
+    users: list[User]
+    facts: dict[str, Fact[T]]
+    vanished: list[User]
+    absent: list[str]
+    everybody: list[User]  # all users of the account, in scope or not
+    account_summary: dict[str, int] | None  # GetAccountSummary, None where it could not be read
+
+
+def read_settled(account: Account, scope: Scope, read: t.Callable[[list[User]], dict[User, Fact[T]]]) -> Settled[T]:
+    """Lists users, reads facts of those in scope, lists them again, and reads again what moved, until nothing moves.
+
+    A denied ListUsers is raised: nothing can be said about an account whose users are not known.
+    """
+    everybody = _iam_api.list_users(account.iam)
+    to_read = scope.select(everybody)
+    seen: dict[str, User] = {}
+    facts: dict[str, Fact[T]] = {}  # by UserId
+    for _round in range(SETTLE_ROUNDS):
+        facts |= {user.user_id: fact for user, fact in read(to_read).items()}
+        seen |= {user.user_id: user for user in to_read}
+        everybody = _iam_api.list_users(account.iam)
+        to_read = [user for user in scope.select(everybody) if not _same_name(seen.get(user.user_id), user)]
+        if not to_read:
+            break
+    error = CallError("ListUsers", "KeepsMoving", "the user was renamed or recreated again and again while it was read")
+    facts |= {user.user_id: Fact(error=error) for user in to_read}
+    summary = _check_completeness(account, len(everybody))
+    current = scope.select(everybody)
+    existing = {user.user_id for user in everybody}
+    return Settled(
+        users=sorted(current, key=by_name),
+        facts={user.user_id: facts[user.user_id] for user in current},
+        vanished=sorted((user for user in seen.values() if user.user_id not in existing), key=by_name),
+        absent=scope.absent(everybody),
+        everybody=everybody,
+        account_summary=summary,
+    )
+
+
+def _same_name(before: User | None, now: User) -> bool:
+    return before is not None and before.user_name == now.user_name
+
+
+def _check_completeness(account: Account, listed: int) -> dict[str, int] | None:
+    """Compares the listed users with AWS's own count; a difference is looked at once more, then the reading is
+    incomplete."""
+    summary = _account_summary(account)
+    if summary is not None and summary.get("Users") != listed:
+        listed = len(_iam_api.list_users(account.iam))
+        summary = _account_summary(account)
+    if summary is not None and summary.get("Users") != listed:
+        reason = f"GetAccountSummary counts {summary.get('Users')} users, ListUsers gave {listed}"
+        account.miss(Missing("users: all of them", reason), incomplete=True)
+    return summary
+
+
+def _account_summary(account: Account) -> dict[str, int] | None:
+    """Without AWS's own count nobody knows whether the list of users was whole: then the reading is incomplete."""
+    return account.attempt("account summary", lambda: _iam_api.get_account_summary(account.iam), incomplete=True)
+
+
+def describe_account(account: Account) -> Json:
+    alias = account.attempt("account.alias", lambda: _iam_api.get_account_alias(account.iam), incomplete=False)
+    connection = account.connection
+    return {"account_id": connection.account_id, "alias": alias, "partition": connection.partition}
+
+
+def describe_vanished(settled: Settled[T]) -> list[Json]:
+    return [{"user_name": user.user_name, "user_id": user.user_id} for user in settled.vanished]
+
+
+def mode(bulk: bool) -> str:
+    return "bulk" if bulk else "live"
+
+
+def source(account: Account, read_mode: str, settled: Settled[T]) -> Json:
+    """The part of every answer that says where its facts are from and what is missing of them; made last."""
+    connection = account.connection
+    log = connection.calls
+    return {
+        "mode": read_mode,
+        "read_at": iso(account.read_at),
+        "complete": not account.incomplete,
+        "missing": [missing.as_dict() for missing in account.missing],
+        "clock": {"aws": iso(account.read_at), "controller": iso(account.read_at - connection.clock_offset)},
+        "caller": {"arn": connection.caller_arn, "user_id": connection.caller_user_id},
+        "endpoint": "custom" if log.custom_endpoint else "default",
+        "calls": dict(sorted(log.counts.items())),
+        "regions": sorted(log.regions),
+        "account_users": (settled.account_summary or {}).get("Users"),
+        "listed_users": len(settled.everybody),
+    }
