@@ -31,6 +31,7 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._observe import (
     Account,
     Fact,
+    Pace,
     Scope,
     Settled,
     describe_account,
@@ -69,8 +70,7 @@ class Options:
 
 @dataclasses.dataclass(frozen=True)
 class Details:
-    """What GetAccountAuthorizationDetails says of a user; policies are the attached ones, directly or through a
-    group."""
+    """What GetAccountAuthorizationDetails says of a user; policies are attached directly or through a group."""
 
     tags: dict[str, str]
     groups: list[str]
@@ -78,8 +78,7 @@ class Details:
 
 
 def observe(account: Account, options: Options) -> Json:
-    """The answer of iam_console_users_info, without what Ansible adds. Raises `AwsCallError` if users cannot be
-    listed."""
+    """The answer of iam_console_users_info. Raises `AwsCallError` if the users cannot even be listed."""
     request = _request_report(account, options)
     if options.bulk:
         report = _report(account, request)
@@ -181,15 +180,16 @@ def _lookup(account: Account, generated_at: dt.datetime) -> list[Json]:
         raise AwsCallError(CallError("LookupEvents", "UnknownPartition", message))
     client = account.client("cloudtrail", region)
     start = generated_at - _credential_report.EVENT_MARGIN
+    pace = Pace(LOOKUP_PAUSE_SECONDS, account.clock)
     events: list[Json] = []
     for event_name in _credential_report.PASSWORD_EVENTS:
         token: str | None = None
         while True:
             if account.budget.exhausted():
                 raise AwsCallError(account.budget.error("LookupEvents"))
+            pace.wait()
             page, token = _iam_api.lookup_events_page(client, event_name, start, token)
             events += page
-            account.clock.sleep(LOOKUP_PAUSE_SECONDS)
             if not token:
                 break
     return events
@@ -220,8 +220,8 @@ def _describe(
     for user in console:
         detail = (details or {}).get(user.user_id)
         if detail is None and details is not None:
-            reason = "GetAccountAuthorizationDetails does not know the user yet"
-            account.miss(Missing(f"tags, groups, policies of {user.user_name}", reason), incomplete=True)
+            reason = "GetAccountAuthorizationDetails does not know some users yet"
+            account.miss(Missing("tags, groups, policies", reason), incomplete=True)
         row = report.row_of(user) if report else None
         active_keys = keys[user] if options.read_access_keys else (row.active_access_keys if row else None)
         activity = sign_in_activity(user.password_last_used, user.create_date, account.read_at)

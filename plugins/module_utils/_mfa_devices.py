@@ -84,7 +84,7 @@ class Unassigned:
 
 
 def observe(account: Account, options: Options) -> Json:
-    """The answer of iam_mfa_info, without what Ansible adds. Raises `AwsCallError` if users cannot be listed."""
+    """The answer of iam_mfa_info. Raises `AwsCallError` if the users cannot even be listed."""
     virtual = _read_virtual(account)
     assigned = virtual.assigned if options.bulk and isinstance(virtual, VirtualDevices) else {}
     settled = read_settled(account, options.scope, functools.partial(_read_devices, account, assigned))

@@ -235,7 +235,7 @@ def automation(
     is shown but must never decide anything. Unknown tags or groups give no reason.
     """
     reasons = [*_explicit_reasons(user, tags or {}, groups or (), signals)]
-    if active_access_keys and activity is Activity.NEVER:
+    if active_access_keys and activity == Activity.NEVER:
         text = f"{active_access_keys} active access key(s), and the password was never used"
         reasons.append({"signal": "access_key_use", "explicit": False, "text": text})
     return {"suspected": bool(reasons), "reasons": reasons}

@@ -97,6 +97,21 @@ class Budget:
         return CallError(operation, "TimeBudgetExceeded", f"not read within time_budget ({self._seconds:g} seconds)")
 
 
+class Pace:
+    """Keeps calls apart by at least ``seconds``."""
+
+    def __init__(self, seconds: float, clock: Clock) -> None:
+        self._seconds = seconds
+        self._clock = clock
+        self._not_before = clock.monotonic()
+
+    def wait(self) -> None:
+        pause = self._not_before - self._clock.monotonic()
+        if pause > 0:
+            self._clock.sleep(pause)
+        self._not_before = self._clock.monotonic() + self._seconds
+
+
 @dataclasses.dataclass
 class Account:
     """An account while it is read: its clients, clocks and budget, and what is found missing on the way."""
