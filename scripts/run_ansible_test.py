@@ -64,7 +64,7 @@ def prepare_home() -> None:
     ).stdout
     # Lines such as global.cert='/etc/x.pem' or :env:.cert='/etc/x.pem'; the later, stronger ones win.
     values = dict(re.findall(r"^(?:global|install|:env:)\.([\w-]+)='(.*)'$", settings, re.MULTILINE))
-    lines = ["[global]", *(f"{name} = {value}".replace("\\n", "\n    ") for name, value in values.items())]
+    lines = ["[global]", "quiet = 2", *(f"{name} = {value}".replace("\\n", "\n    ") for name, value in values.items())]
     pip_conf = HOME / ".config" / "pip" / "pip.conf"
     pip_conf.parent.mkdir(parents=True, exist_ok=True)
     pip_conf.write_text("\n".join(lines) + "\n", encoding="utf-8")
