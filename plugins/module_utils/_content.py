@@ -1,0 +1,234 @@
+# Copyright (c) iamguard.console_mfa contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What goes into a record, of all that a run could tell: only what is on a list here, so that no credential ever gets in.
+
+A registered result carries the module's arguments (role, ExternalId) and tracebacks; a role's options carry a connection.
+None of that is kept. This module util is PRIVATE to the collection; it can have breaking changes at any time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import typing as t
+
+from ansible_collections.iamguard.console_mfa.plugins.module_utils import _assessment, _provenance
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import Json, parse_iso
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._records import STATUSES, Content, document_with_hash
+
+# Options that say how an account was read and reached. Not among them: keys, tokens, ExternalId.
+OPTIONS = (
+    "allow_custom_endpoint",
+    "assume_role_arn",
+    "automation",
+    "concurrency",
+    "duration_seconds",
+    "fail_on",
+    "max_clock_skew",
+    "max_record_age",
+    "max_report_age",
+    "path_prefix",
+    "profile",
+    "read_access_keys",
+    "read_mode",
+    "region",
+    "role_session_name",
+    "source_identity",
+    "tag_columns",
+    "time_budget",
+    "user_names",
+)
+
+# What of a reading's result is fact; the rest is Ansible's.
+FACTS = (
+    "absent_users",
+    "account",
+    "console_users",
+    "failed",
+    "root",
+    "source",
+    "summary",
+    "unassigned_virtual_devices",
+    "users",
+    "vanished_users",
+)
+
+# What Ansible adds to a registered result.
+ANSIBLES_OWN = ("deprecations", "exception", "invocation", "module_stderr", "module_stdout", "warnings")
+
+ASSESSMENT_DATA = ("console_users", "decisions", "error", "mfa", "options", "policy")
+OTHER_DATA = ("decisions", "error", "facts", "options", "policy", "source", "status", "summary", "users")
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """What a module was asked to record. ``now`` is the controller's clock."""
+
+    kind: str
+    account_id: str
+    run_id: str
+    check_mode: bool
+    data: Json
+    launcher: Json
+    inventory_dir: str | None
+    tag_columns: list[str]
+    started_at: str | None
+    ansible_core: str
+    now: datetime.datetime
+
+
+def content(request: Request) -> Content:
+    """The content of a record. Raises ValueError for data that is not of the kind's form."""
+    known = ASSESSMENT_DATA if request.kind == "assessment" else OTHER_DATA
+    unknown = sorted(request.data.keys() - set(known))
+    if unknown:
+        raise ValueError(f"data of kind {request.kind} has no {', '.join(unknown)}; known are {', '.join(known)}")
+    if request.kind == "assessment":
+        return _assessment_content(request)
+    return _other_content(request)
+
+
+def _assessment_content(request: Request) -> Content:
+    results = {key: request.data.get(key) for key in ("console_users", "mfa")}
+    sources = [result["source"] for result in results.values() if _has_source(result)]
+    clocks = _Clocks.of(sources, request)
+    assessment = _assessment.assess(
+        request.account_id, results["console_users"], results["mfa"], request.data.get("error"), clocks.ended_aws
+    )
+    tags = _assessment.tag_columns(request.tag_columns)
+    nobody_answered = not sources
+    body = {
+        **_envelope(request, sources, clocks),
+        "source": {"complete": assessment.summary["complete"], **_merged(sources), **_each(results)},
+        "status": assessment.status,
+        "error": assessment.error,
+        "facts": {key: facts(result) for key, result in results.items()},
+        "users": assessment.rows,
+        "summary": assessment.summary,
+    }
+    csv_text = None if nobody_answered else _assessment.rows_csv(request.account_id, assessment.rows, tags)
+    return Content(body, clocks.name_time, clocks.name_clock, csv_text)
+
+
+def _other_content(request: Request) -> Content:
+    status = request.data.get("status")
+    if status not in STATUSES:
+        raise ValueError(f"data.status is {status!r}; it must be one of {', '.join(STATUSES)}")
+    source = request.data.get("source") or {}
+    clocks = _Clocks.of([source] if source else [], request)
+    body = {
+        **_envelope(request, [source] if source else [], clocks),
+        "source": source,
+        "status": status,
+        "error": _assessment.plain_error(request.data.get("error")),
+        "facts": {key: _without_ansibles_own(value) for key, value in (request.data.get("facts") or {}).items()},
+        "users": request.data.get("users") or [],
+        "summary": request.data.get("summary") or {},
+    }
+    return Content(body, clocks.name_time, clocks.name_clock, None)
+
+
+def _envelope(request: Request, sources: list[Json], clocks: _Clocks) -> Json:
+    endpoints = {source.get("endpoint") for source in sources} - {None}
+    endpoint = "custom" if "custom" in endpoints else next(iter(endpoints), None)
+    options = request.data.get("options") or {}
+    return {
+        "kind": request.kind,
+        "account_id": request.account_id,
+        "run_id": request.run_id,
+        "check_mode": request.check_mode,
+        "started_at": clocks.started(),
+        "ended_at": clocks.ended(),
+        "caller": next((source["caller"] for source in sources if source.get("caller")), None),
+        "launcher": _provenance.launcher(request.launcher),
+        "versions": _provenance.versions(request.ansible_core),
+        "inventory": _provenance.inventory_state(request.inventory_dir),
+        "endpoint": endpoint,
+        "sandbox": endpoint == "custom",
+        "options": {
+            **{key: options[key] for key in OPTIONS if key in options},
+            "not_recorded": sorted(options.keys() - set(OPTIONS)),
+        },
+        "policy": document_with_hash(request.data.get("policy")),
+        "decisions": document_with_hash(request.data.get("decisions")),
+    }
+
+
+def facts(result: t.Any) -> t.Any:
+    """The facts of a registered result, and its error if it failed."""
+    if not isinstance(result, dict):
+        return result
+    kept = {key: result[key] for key in FACTS if key in result}
+    return {**kept, "error": _assessment.plain_error(result)} if result.get("failed") else kept
+
+
+def _without_ansibles_own(value: t.Any) -> t.Any:
+    if not isinstance(value, dict):
+        return value
+    return {key: item for key, item in value.items() if key not in ANSIBLES_OWN and not key.startswith("_ansible")}
+
+
+def _has_source(result: t.Any) -> bool:
+    return isinstance(result, dict) and not result.get("failed") and isinstance(result.get("source"), dict)
+
+
+def _each(results: t.Mapping[str, t.Any]) -> Json:
+    return {key: result["source"] if _has_source(result) else None for key, result in results.items()}
+
+
+def _merged(sources: list[Json]) -> Json:
+    """The calls of both readings by operation, and every Region that was read."""
+    operations: Json = {}
+    for source in sources:
+        for operation, count in (source.get("calls") or {}).items():
+            operations[operation] = operations.get(operation, 0) + count
+    regions = {region for source in sources for region in source.get("regions") or []}
+    return {"operations": operations, "regions": sorted(regions)}
+
+
+@dataclasses.dataclass(frozen=True)
+class _Clocks:
+    """Start and end by the controller's clock, and how far AWS's was ahead of it when it was last seen (None: never)."""
+
+    started_controller: datetime.datetime
+    ended_controller: datetime.datetime
+    offset: datetime.timedelta | None
+
+    @classmethod
+    def of(cls, sources: list[Json], request: Request) -> _Clocks:
+        seen = []
+        for source in sources:
+            clock = source.get("clock") or {}
+            if clock.get("aws") and clock.get("controller"):
+                seen.append((parse_iso(clock["controller"]), parse_iso(clock["aws"])))
+        offset = max(seen)[1] - max(seen)[0] if seen else None
+        started = parse_iso(request.started_at) if request.started_at else min([request.now, *(pair[0] for pair in seen)])
+        return cls(started, request.now, offset)
+
+    @property
+    def ended_aws(self) -> datetime.datetime | None:
+        return None if self.offset is None else self.ended_controller + self.offset
+
+    @property
+    def name_time(self) -> datetime.datetime:
+        return self.ended_aws or self.ended_controller
+
+    @property
+    def name_clock(self) -> str:
+        return "controller" if self.offset is None else "aws"
+
+    def started(self) -> Json:
+        return self._both(self.started_controller)
+
+    def ended(self) -> Json:
+        return self._both(self.ended_controller)
+
+    def _both(self, controller: datetime.datetime) -> Json:
+        aws = None if self.offset is None else _instant(controller + self.offset)
+        return {"aws": aws, "controller": _instant(controller)}
+
+
+def _instant(moment: datetime.datetime) -> str:
+    return moment.astimezone(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

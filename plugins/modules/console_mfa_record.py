@@ -1,0 +1,479 @@
+#!/usr/bin/python
+# Copyright (c) iamguard.console_mfa contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Ansible module: write and verify records."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: console_mfa_record
+short_description: Write and verify the records that prove an assessment
+version_added: 1.0.0
+description:
+  - Writes what a run found in an account as a record that can serve as evidence, into a directory or an S3 bucket. A
+    record is canonical JSON with its own SHA-256 and that of the record before it of the same account and kind; it is
+    written once and never overwritten.
+  - Verifies the records that are there, whether they were altered, renamed, moved or taken out of their chain.
+  - Runs on the controller and uses the controller's own credentials for the store, never those of an account. A record
+    holds no credentials, of what an account was reached with, it holds the role and the session's name.
+  - An assessment joins the results of M(iamguard.console_mfa.iam_console_users_info) and
+    M(iamguard.console_mfa.iam_mfa_info) by UserId and comes with a CSV file of one row per user who can sign in. A user
+    of whom only one of them knows is C(unknown) in it, with the reason.
+author:
+  - iamguard.console_mfa contributors (@iamguard)
+options:
+  state:
+    description:
+      - V(written) writes a record. Each call writes another one, so the task is always changed.
+      - V(verified) checks every record in O(store), or only those of O(account_id) and O(kind) where they are set. The
+        task fails if one is not as it was written, or if there is none. What happens when two runs overlap is only
+        reported.
+      - V(ready) makes sure, before any work is done, that records can be written. It makes the directory, or asks
+        whether the bucket answers; it writes no record.
+    type: str
+    choices: [written, verified, ready]
+    default: written
+  store:
+    description: Where the records are kept; usually the inventory's C(console_mfa_record_store).
+    type: dict
+    required: true
+    suboptions:
+      kind:
+        description: A directory of the controller, or an S3 bucket.
+        type: str
+        choices: [directory, s3]
+        required: true
+      path:
+        description: The directory, as an absolute path. Files are made with mode 0640 and directories with mode 0750.
+        type: path
+      persistent:
+        description:
+          - Says that the directory outlives the job. Without it, a directory is refused where AWX or ansible-runner
+            started the play, since what a job writes in its container is lost with it.
+        type: bool
+        default: false
+      bucket:
+        description: The bucket. It must support conditional writes, as Amazon S3 does.
+        type: str
+      prefix:
+        description: What the keys of all records begin with.
+        type: str
+      kms_key_id:
+        description: The KMS key that encrypts the records; without it, the bucket's own setting holds.
+        type: str
+      profile:
+        description: The profile of the controller's credentials; without it, boto3 looks for credentials as usual.
+        type: str
+      region:
+        description: The Region of the bucket.
+        type: str
+      endpoint_url:
+        description: The address of a service that speaks S3, if it is not Amazon's.
+        type: str
+  account_id:
+    description:
+      - The account that the record is about, as a string of 12 digits, or V(fleet) for a record about the whole run.
+      - A number is refused, because YAML takes the zero at its beginning for octal.
+    type: raw
+  kind:
+    description: What the record is about.
+    type: str
+    choices: [run, assessment, validation, enrollment, signin_test]
+  data:
+    description:
+      - What is recorded.
+      - For O(kind=assessment), C(console_users) and C(mfa) are the results of
+        M(iamguard.console_mfa.iam_console_users_info) and M(iamguard.console_mfa.iam_mfa_info) as registered (also of a
+        failed task; null where it did not run). C(error) says why the account could not be assessed at all; the result of
+        the failed task will do. C(options), C(policy) and C(decisions) are what the run went by.
+      - For other kinds, C(status) is V(complete), V(incomplete) or V(failed); C(users), C(summary), C(facts), C(source),
+        C(error), C(options), C(policy) and C(decisions) are kept as they are.
+      - Of C(options) only those are kept that say how an account was read; keys, tokens and an ExternalId are not.
+      - It is data, and nothing in it is ever templated.
+    type: dict
+  run_id:
+    description:
+      - The id of the run, which is part of the record's name, of up to 64 letters, digits, dots, dashes and underscores.
+    type: str
+  launcher:
+    description:
+      - Who started the run, as the controller says. Kept are the variables that AWX gives a job, such as C(awx_job_id),
+        C(awx_job_template_name), C(awx_user_name) and C(awx_project_revision), and C(operator).
+    type: dict
+    default: {}
+  inventory_dir:
+    description: A directory of the inventory; if it is in a git repository, the record says which commit it was.
+    type: path
+  tag_columns:
+    description: Tags to give a column in the CSV, beside Environment, Application, Owner and CostCenter.
+    type: list
+    elements: str
+    default: []
+  started_at:
+    description: When the run began by the controller's clock, in ISO 8601 with time zone; by default, when it first read.
+    type: str
+attributes:
+  check_mode:
+    support: full
+    details:
+      - A run in check mode is recorded too, because an audit leaves evidence. Such a record is marked, and no later record
+        follows it. Nothing but the store is written.
+  diff_mode:
+    support: none
+  idempotent:
+    support: none
+    details:
+      - Every call with O(state=written) writes one more record, and says that it changed something. A play that tells
+        whether an B(account) was changed sets C(changed_when) on this task.
+notes:
+  - The names of records sort by time, so the last one is the latest. If the clock goes back, a name is moved behind that of
+    the record before it, and the record says so.
+  - Two runs at the same time both follow the same record. Both count, and O(state=verified) reports the fork as a warning.
+  - Whoever may write to the store can take away its newest records unseen, so let nobody delete there; a bucket with S3
+    Object Lock sees to that.
+  - >-
+    A store in S3 needs C(s3:ListBucket) for the bucket, C(s3:GetObject) and C(s3:PutObject) for its objects, and with
+    O(store.kms_key_id) C(kms:GenerateDataKey) and C(kms:Decrypt) for the key.
+  - Without this collection, C(jq -acS 'del(.sha256)' RECORD | sha256sum) gives the SHA-256 that a record states.
+requirements:
+  - boto3 and botocore, for a store in S3
+extends_documentation_fragment:
+  - iamguard.console_mfa.attributes
+seealso:
+  - module: iamguard.console_mfa.iam_console_users_info
+  - module: iamguard.console_mfa.iam_mfa_info
+"""
+
+EXAMPLES = r"""
+- name: Make sure that records can be written
+  iamguard.console_mfa.console_mfa_record:
+    state: ready
+    store:
+      kind: directory
+      path: /var/lib/console-mfa/records
+
+- name: Record an assessment
+  iamguard.console_mfa.console_mfa_record:
+    store:
+      kind: s3
+      bucket: example-audit-records
+      prefix: console-mfa
+      region: eu-central-1
+    kind: assessment
+    account_id: "111122223333"
+    run_id: 20261124-nightly
+    inventory_dir: "{{ inventory_dir }}"
+    data:
+      console_users: "{{ console_users }}"
+      mfa: "{{ mfa }}"
+  register: written
+
+- name: Say how many users have no MFA device
+  ansible.builtin.debug:
+    msg: "{{ written.summary.none }} of {{ written.summary.console_users }} users sign in without MFA"
+
+- name: Verify all records
+  iamguard.console_mfa.console_mfa_record:
+    state: verified
+    store:
+      kind: directory
+      path: /var/lib/console-mfa/records
+  register: verified
+"""
+
+RETURN = r"""
+record:
+  description: The record that was written.
+  returned: O(state=written)
+  type: dict
+  sample:
+    name: 20261124T033147.123456Z-20261124-nightly.json
+    location: /var/lib/console-mfa/records/111122223333/assessment/20261124T033147.123456Z-20261124-nightly.json
+    sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+    previous: 20261123T033102.654321Z-20261123-nightly.json
+    csv_location: /var/lib/console-mfa/records/111122223333/assessment/20261124T033147.123456Z-20261124-nightly.csv
+    check_mode: false
+    status: complete
+  contains:
+    name:
+      description: The record's name, which sorts by time.
+      returned: O(state=written)
+      type: str
+    location:
+      description: Where the record is.
+      returned: O(state=written)
+      type: str
+    sha256:
+      description: The record's SHA-256, as it states it itself.
+      returned: O(state=written)
+      type: str
+    previous:
+      description: The name of the record before it; null for the first one.
+      returned: O(state=written)
+      type: str
+    csv_location:
+      description: Where the CSV file is; null for a record without one, such as one of an account that nobody could read.
+      returned: O(state=written)
+      type: str
+    check_mode:
+      description: Whether the record is that of a run in check mode.
+      returned: O(state=written)
+      type: bool
+    status:
+      description: V(complete), V(incomplete) where something that decides about a user is not known, or V(failed).
+      returned: O(state=written)
+      type: str
+summary:
+  description:
+    - The record's summary. For an assessment, its counts; each user is in exactly one of C(enabled), C(disabled), C(none)
+      and C(unknown). Null is what was not read.
+  returned: O(state=written)
+  type: dict
+  sample:
+    console_users: 12
+    enabled: 9
+    disabled: 0
+    none: 2
+    unknown: 1
+    console_access_unknown: 0
+    multiple_devices: 3
+    suspected_automation: 1
+    vanished: 0
+    vanished_users: []
+    orphan_devices: 2
+    root_mfa_enabled: true
+    read_at: "2026-11-24T03:31:40Z"
+    data_age_seconds: 7
+    complete: false
+    missing: []
+  contains:
+    console_users:
+      description: Users who can sign in, or of whom it is not known.
+      returned: O(kind=assessment)
+      type: int
+    enabled:
+      description: Those with an enabled device.
+      returned: O(kind=assessment)
+      type: int
+    disabled:
+      description: Those with nothing but a prepared device.
+      returned: O(kind=assessment)
+      type: int
+    none:
+      description: Those without a device.
+      returned: O(kind=assessment)
+      type: int
+    unknown:
+      description: Those of whom it is not known whether they can sign in, or with what.
+      returned: O(kind=assessment)
+      type: int
+    console_access_unknown:
+      description: Those of whom it is not known whether they can sign in; they are in RV(summary.unknown) too.
+      returned: O(kind=assessment)
+      type: int
+    multiple_devices:
+      description: Those who are known to have more than one enabled device.
+      returned: O(kind=assessment)
+      type: int
+    suspected_automation:
+      description: Those who look like a program.
+      returned: O(kind=assessment)
+      type: int
+    vanished:
+      description: How many users were deleted while the account was read.
+      returned: O(kind=assessment)
+      type: int
+    vanished_users:
+      description: Who they were, with C(user_name) and C(user_id).
+      returned: O(kind=assessment)
+      type: list
+      elements: dict
+    orphan_devices:
+      description: Virtual devices that nobody uses.
+      returned: O(kind=assessment)
+      type: int
+    root_mfa_enabled:
+      description: Whether the root user has a device.
+      returned: O(kind=assessment)
+      type: bool
+    read_at:
+      description: The date of the oldest fact that decides.
+      returned: O(kind=assessment)
+      type: str
+    data_age_seconds:
+      description: How old that fact was when the record was written.
+      returned: O(kind=assessment)
+      type: int
+    complete:
+      description: Whether everything that decides about a user is known.
+      returned: O(kind=assessment)
+      type: bool
+    missing:
+      description: The facts that could not be read, with C(fact), C(reason) and C(permission).
+      returned: O(kind=assessment)
+      type: list
+      elements: dict
+problems:
+  description: What is wrong with the records, also if the task fails because of it. With O(state=written), the records
+    that were passed over because they are damaged.
+  returned: O(state=verified) or O(state=written)
+  type: list
+  elements: dict
+  sample:
+    - account_id: "111122223333"
+      kind: assessment
+      record: 20261124T033147.123456Z-20261124-nightly.json
+      problem: altered
+      severity: error
+      message: "was altered: its content does not have the SHA-256 that it states"
+  contains:
+    account_id:
+      description: The account of the record.
+      returned: always
+      type: str
+    kind:
+      description: The kind of the record.
+      returned: always
+      type: str
+    record:
+      description: The name of the file or object; null if it is about all of them.
+      returned: always
+      type: str
+    problem:
+      description: A stable name for what is wrong.
+      returned: always
+      type: str
+    severity:
+      description: V(error) if it is no evidence, V(warning) if it wants an explanation, V(info) if it is harmless.
+      returned: always
+      type: str
+    message:
+      description: What is wrong, for people.
+      returned: always
+      type: str
+verified:
+  description: How many records were checked.
+  returned: O(state=verified)
+  type: int
+  sample: 42
+error:
+  description: What failed in the store, with C(operation), C(code), C(message) and C(permission).
+  returned: failure of the store
+  type: dict
+  sample:
+    operation: ListObjectsV2
+    code: AccessDenied
+    message: "Record store s3://example-audit-records/console-mfa: ListObjectsV2 failed: AccessDenied: Access Denied. Missing
+      permission: s3:ListBucket."
+    permission: s3:ListBucket
+"""
+
+import datetime
+import os
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._content import Request, content
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._records import (
+    RecordError,
+    Shelf,
+    check_run_id,
+    verify,
+    write_record,
+)
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._store import (
+    STORE_OPTIONS,
+    StoreError,
+    open_store,
+    refuse_ephemeral,
+)
+
+ARGUMENT_SPEC = {
+    "state": {"type": "str", "choices": ["written", "verified", "ready"], "default": "written"},
+    "store": {"type": "dict", "required": True, "options": STORE_OPTIONS},
+    "account_id": {"type": "raw"},
+    "kind": {"type": "str", "choices": ["run", "assessment", "validation", "enrollment", "signin_test"]},
+    "data": {"type": "dict"},
+    "run_id": {"type": "str"},
+    "launcher": {"type": "dict", "default": {}},
+    "inventory_dir": {"type": "path"},
+    "tag_columns": {"type": "list", "elements": "str", "default": []},
+    "started_at": {"type": "str"},
+}
+
+
+def ready(params):
+    refuse_ephemeral(params["store"], os.environ, params["launcher"])
+    return {"changed": open_store(params["store"]).ready()}
+
+
+def written(params, check_mode, ansible_core):
+    refuse_ephemeral(params["store"], os.environ, params["launcher"])
+    shelf = Shelf.of(params["account_id"], params["kind"])
+    request = Request(
+        run_id=check_run_id(params["run_id"]),
+        check_mode=check_mode,
+        ansible_core=ansible_core,
+        now=datetime.datetime.now(datetime.timezone.utc),
+        **{key: params[key] for key in ("kind", "account_id", "data", "launcher", "inventory_dir", "tag_columns", "started_at")},
+    )
+    result = write_record(open_store(params["store"]), shelf, content(request))
+    return {
+        "changed": True,
+        "record": result.as_dict(),
+        "summary": result.record["summary"],
+        "problems": [problem.as_dict() for problem in result.problems],
+    }
+
+
+def verified(params):
+    store = open_store(params["store"])
+    chosen = [shelf for shelf in store.shelves() if _is_asked_for(shelf, params)]
+    if params["account_id"] and params["kind"]:
+        chosen = [Shelf.of(params["account_id"], params["kind"])]
+    count, problems = verify(store, chosen)
+    result = {"changed": False, "verified": count, "problems": [problem.as_dict() for problem in problems]}
+    errors = [problem for problem in problems if problem.severity == "error"]
+    if not chosen:
+        result |= {"failed": True, "msg": "There is no record in the store, so nothing is proved."}
+    elif errors:
+        first = errors[0]
+        where = first.record or f"{first.shelf.account_id}/{first.shelf.kind}"
+        result |= {"failed": True, "msg": f"{len(errors)} error(s) in {count} record(s), the first: {where} {first.message}"}
+    return result
+
+
+def _is_asked_for(shelf, params):
+    return params["account_id"] in (None, shelf.account_id) and params["kind"] in (None, shelf.kind)
+
+
+def run(module):
+    if module.params["state"] == "ready":
+        return ready(module.params)
+    if module.params["state"] == "verified":
+        return verified(module.params)
+    return written(module.params, module.check_mode, module.ansible_version)
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec=ARGUMENT_SPEC,
+        required_if=[("state", "written", ("account_id", "kind", "data", "run_id"))],
+        supports_check_mode=True,
+    )
+    # Of megabytes of data, nothing is gained from their being in the result once more.
+    invocation = {"module_args": {key: value for key, value in module.params.items() if key != "data"}}
+    try:
+        result = run(module)
+    except StoreError as error:
+        module.fail_json(msg=str(error), error=error.as_dict(), invocation=invocation)
+    except (RecordError, ValueError) as error:
+        module.fail_json(msg=str(error), invocation=invocation)
+    if result.pop("failed", False):
+        module.fail_json(invocation=invocation, **result)
+    module.exit_json(invocation=invocation, **result)
+
+
+if __name__ == "__main__":
+    main()
