@@ -7,6 +7,8 @@
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 
+[[ -t 1 ]] || export NO_COLOR=1
+
 failed=()
 check() { # check COMMAND...
     printf '\n== %s\n' "$*"
@@ -22,7 +24,7 @@ check ruff check .
 check ruff format --check .
 check mypy
 check yamllint --strict .
-check ansible-lint --quiet
+check ansible-lint -q
 check antsibull-changelog lint
 check antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs all .
 check codespell
