@@ -303,10 +303,9 @@ class Condition:
         if found is None:
             return self.if_exists or self.quantifier == "ForAllValues" or (self.negated and not self.quantifier)
         values, multivalued = found
-        if self.quantifier == "ForAllValues":
-            return all(self._matches(value, context) for value in values)
-        if self.quantifier == "ForAnyValue":
-            return any(self._matches(value, context) for value in values)
+        if self.quantifier:  # an empty string counts as an empty set there
+            answers = (self._matches(value, context) for value in values if value)
+            return all(answers) if self.quantifier == "ForAllValues" else any(answers)
         return not multivalued and self._matches(values[0], context)  # a multivalued key needs a set operator
 
     def _matches(self, value: str, context: Context) -> bool:
