@@ -1,0 +1,460 @@
+# Copyright (c) iamguard.console_mfa contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The control interface: what others do in an account while the code under test looks on, faults, the clock and the counters.
+
+Every public operation has the same name and parameters in this process (``sandbox.control``) and over HTTP (`client.ControlClient`).
+Users are named by user name or UserId. Changes record the CloudTrail event that AWS would, unless ``record_event=False``.
+"""
+
+from __future__ import annotations
+
+import datetime
+import inspect
+import json
+import typing as t
+from collections import Counter
+
+from . import ids
+from .callers import Session
+from .clock import iso, parse_moment, whole_seconds
+from .scenario import (
+    ScenarioError,
+    add_access_key,
+    add_device,
+    add_to_group,
+    add_user,
+    check_document,
+    check_name,
+    check_tags,
+    resolve_policy,
+)
+from .state import ROOT, Account, Document, LoginProfile, Role, Root, Tags, User
+from .wire import HttpReply, HttpRequest
+
+if t.TYPE_CHECKING:
+    from .engine import Sandbox
+
+ACTOR = "administrator"
+
+
+class Control:
+    """Each method without a leading underscore that is listed in `OPERATIONS` can also be called over HTTP."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+
+    # ------------------------------------------------------------------------------------------------ clock, calls
+
+    def now(self) -> datetime.datetime:
+        return self._sandbox.now()
+
+    def advance(self, seconds: float) -> datetime.datetime:
+        """Moves the clock forward; what falls due happens."""
+        moved = self._sandbox.clock.advance(seconds)
+        with self._sandbox.lock:
+            self._sandbox.settle()
+        return moved
+
+    def calls(self, account_id: str | None = None) -> dict[str, int]:
+        """How often each operation was called since the start or the last reset, retries and refusals included."""
+        counts: Counter[str] = Counter()
+        for (account, _caller, operation), count in self._sandbox.counted.items():
+            if account_id in (None, account):
+                counts[operation] += count
+        return dict(sorted(counts.items()))
+
+    def calls_by_caller(self) -> dict[str, dict[str, int]]:
+        """The same for each caller's ARN."""
+        counts: dict[str, dict[str, int]] = {}
+        for (_account, caller, operation), count in sorted(self._sandbox.counted.items()):
+            counts.setdefault(caller, {})[operation] = count
+        return counts
+
+    def reset_calls(self) -> None:
+        self._sandbox.counted.clear()
+
+    def events(self, account_id: str) -> list[dict[str, t.Any]]:
+        """All recorded events, oldest first, as CloudTrail's JSON has them."""
+        return [event.details for event in self._sandbox.trail.of_account(account_id)]
+
+    def reset(self) -> None:
+        """Everything as in the scenario again. The clock is not turned back."""
+        self._sandbox.reset()
+
+    # ------------------------------------------------------------------------------------------- faults, settings
+
+    def fault(self, **spec: t.Any) -> str:
+        """See `faults.Fault`. Returns the id of the fault."""
+        return self._sandbox.faults.add(spec)
+
+    def clear_faults(self) -> None:
+        self._sandbox.faults.clear()
+
+    def settings(self, **values: t.Any) -> dict[str, t.Any]:
+        """Changes settings; without arguments it only tells them."""
+        self._sandbox.settings.change(values)
+        return dict(vars(self._sandbox.settings))
+
+    # ------------------------------------------------------------------------------------------------------ users
+
+    def create_user(
+        self,
+        account_id: str,
+        user_name: str,
+        path: str = "/",
+        tags: Tags | None = None,
+        groups: list[str] | None = None,
+        record_event: bool = True,
+    ) -> str:
+        """Returns the UserId."""
+        account = self._account(account_id)
+        checked = check_tags(tags, user_name)
+        user = add_user(account, user_name, path, self._date(), checked)
+        for group in groups or []:
+            add_to_group(account, user, group)
+        self._changed(account, "CreateUser", user, {"userName": user.name, "path": path}, record_event)
+        return user.unique_id
+
+    def delete_user(self, account_id: str, user: str, record_event: bool = True) -> None:
+        """With all that belongs to the user. Virtual devices stay, unassigned, as after a deactivation."""
+        account, found = self._find(account_id, user)
+
+        def apply() -> None:
+            for serial in list(found.serials):
+                _release(account, found, serial)
+            account.users.remove(found.name)
+            del account.users_by_id[found.unique_id]
+            for key in found.access_keys:
+                account.keys.pop(key.access_key_id, None)
+
+        self._sandbox.after_lag(apply)
+        self._changed(account, "DeleteUser", found, {"userName": found.name}, record_event)
+
+    def rename_user(self, account_id: str, user: str, new_name: str, record_event: bool = True) -> None:
+        """The UserId stays."""
+        account, found = self._find(account_id, user)
+        check_name(new_name, f"account {account_id}")
+        other = account.users.get(new_name)
+        if other is not None and other is not found:
+            raise ScenarioError(f"account {account_id}: there is a user {new_name} already")
+        old_name = found.name
+
+        def apply() -> None:
+            account.users.remove(old_name)
+            found.name, found.arn = new_name, account.arn(f"user{found.path}{new_name}")
+            account.users.add(found)
+
+        self._sandbox.after_lag(apply)
+        self._changed(account, "UpdateUser", found, {"userName": old_name, "newUserName": new_name}, record_event)
+
+    # -------------------------------------------------------------------------------------------------- passwords
+
+    def create_login_profile(
+        self, account_id: str, user: str, reset_required: bool = False, record_event: bool = True
+    ) -> None:
+        account, found = self._find(account_id, user)
+        if found.login_profile is not None:
+            raise ScenarioError(f"account {account_id}: {found.name} has a password already")
+        now = self._date()
+        self._sandbox.after_lag(lambda: setattr(found, "login_profile", LoginProfile(now, now, reset_required)))
+        parameters = {"userName": found.name, "passwordResetRequired": reset_required}
+        self._changed(account, "CreateLoginProfile", found, parameters, record_event)
+
+    def delete_login_profile(self, account_id: str, user: str, record_event: bool = True) -> None:
+        """PasswordLastUsed stays as it is."""
+        account, found = self._find(account_id, user)
+        self._password_of(account, found)
+        self._sandbox.after_lag(lambda: setattr(found, "login_profile", None))
+        self._changed(account, "DeleteLoginProfile", found, {"userName": found.name}, record_event)
+
+    def change_password(self, account_id: str, user: str, record_event: bool = True) -> None:
+        """The user changes it: the date of the first password stays."""
+        account, found = self._find(account_id, user)
+        profile = self._password_of(account, found)
+        profile.changed, profile.reset_required = self._date(), False
+        self._changed(account, "ChangePassword", found, None, record_event, by=found)
+
+    def set_password_last_used(self, account_id: str, user: str, when: str | datetime.datetime | None) -> None:
+        """A date, a distance from now such as ``-3h``, or None for never."""
+        _account, found = self._find(account_id, user)
+        found.password_last_used = parse_moment(when, self.now())
+
+    # ---------------------------------------------------------------------------------------------------- devices
+
+    def add_device(
+        self,
+        account_id: str,
+        user: str,
+        kind: str,
+        name: str | None = None,
+        serial: str | None = None,
+        path: str = "/",
+        record_event: bool = True,
+    ) -> str:
+        """Enables a new device for a user, or with ``serial`` of an unassigned virtual one, that one. Returns the serial number.
+        ``user`` may be ``root``."""
+        account = self._account(account_id)
+        owner: User | Root = account.root if user == ROOT else self._find(account_id, user)[1]
+        now = self._date()
+        device = account.devices.get(serial or "")
+        if device is not None:
+            if device.owner is not None:
+                raise ScenarioError(f"account {account_id}: {serial} is in use")
+            device.owner = owner.unique_id if isinstance(owner, User) else ROOT
+            device.enabled = now
+            owner.serials.append(device.serial)
+        else:
+            name = name or f"{user.replace('/', '-')}-{kind}-{len(owner.serials)}"
+            device = add_device(account, owner, {"kind": kind, "name": name, "serial": serial, "path": path}, now, now)
+        parameters = {
+            "userName": owner.name if isinstance(owner, User) else "AWS ROOT USER",
+            "serialNumber": device.serial,
+        }
+        self._changed(account, "EnableMFADevice", owner, parameters, record_event)
+        return device.serial
+
+    def remove_device(self, account_id: str, serial: str, record_event: bool = True) -> None:
+        """Deactivates a device of a user; a virtual one stays and is unassigned, an unassigned one is deleted."""
+        account = self._account(account_id)
+        device = account.devices.get(serial)
+        if device is None:
+            raise ScenarioError(f"account {account_id}: there is no device {serial}")
+        if device.owner is None:
+            del account.devices[serial]
+            self._changed(account, "DeleteVirtualMFADevice", None, {"serialNumber": serial}, record_event)
+            return
+        owner = account.root if device.owner == ROOT else account.users_by_id[device.owner]
+        self._sandbox.after_lag(lambda: _release(account, owner, serial))
+        name = owner.name if isinstance(owner, User) else "AWS ROOT USER"
+        self._changed(account, "DeactivateMFADevice", owner, {"userName": name, "serialNumber": serial}, record_event)
+
+    def create_virtual_device(
+        self, account_id: str, name: str, path: str = "/", tags: Tags | None = None, record_event: bool = True
+    ) -> str:
+        """An unassigned one. Returns the serial number."""
+        account = self._account(account_id)
+        device = add_device(account, None, {"name": name, "path": path, "tags": tags}, self._date(), None)
+        self._changed(
+            account, "CreateVirtualMFADevice", None, {"virtualMFADeviceName": name, "path": path}, record_event
+        )
+        return device.serial
+
+    # ----------------------------------------------------------------------------------- keys, groups and policies
+
+    def create_access_key(self, account_id: str, user: str, record_event: bool = True) -> dict[str, str]:
+        account, found = self._find(account_id, user)
+        key = add_access_key(account, found, {}, self._date())
+        self._changed(account, "CreateAccessKey", found, {"userName": found.name}, record_event)
+        return {"access_key_id": key.access_key_id, "secret": key.secret}
+
+    def set_access_key_status(
+        self, account_id: str, access_key_id: str, status: str, record_event: bool = True
+    ) -> None:
+        account = self._account(account_id)
+        if access_key_id not in account.keys or status not in ("Active", "Inactive"):
+            raise ScenarioError(f"account {account_id}: no key {access_key_id}, or no status {status!r}")
+        owner, key = account.keys[access_key_id]
+        key.status = status
+        name = owner.name if isinstance(owner, User) else None
+        parameters = {"accessKeyId": access_key_id, "status": status, "userName": name}
+        self._changed(account, "UpdateAccessKey", owner, parameters, record_event)
+
+    def add_to_group(self, account_id: str, user: str, group: str, record_event: bool = True) -> None:
+        account, found = self._find(account_id, user)
+        add_to_group(account, found, group)
+        self._changed(account, "AddUserToGroup", found, {"userName": found.name, "groupName": group}, record_event)
+
+    def put_user_policy(
+        self, account_id: str, user: str, name: str, document: Document, record_event: bool = True
+    ) -> None:
+        account, found = self._find(account_id, user)
+        found.inline[name] = check_document(document, f"account {account_id}, user {found.name}")
+        parameters = {"userName": found.name, "policyName": name, "policyDocument": json.dumps(document)}
+        self._changed(account, "PutUserPolicy", found, parameters, record_event)
+
+    def put_role_policy(
+        self, account_id: str, role: str, name: str, document: Document, record_event: bool = True
+    ) -> None:
+        account, found = self._role(account_id, role)
+        found.inline[name] = check_document(document, f"account {account_id}, role {role}")
+        parameters = {"roleName": found.name, "policyName": name, "policyDocument": json.dumps(document)}
+        self._changed(account, "PutRolePolicy", None, parameters, record_event)
+
+    def delete_role_policy(self, account_id: str, role: str, name: str, record_event: bool = True) -> None:
+        """Of an inline or, by its name, an attached policy."""
+        account, found = self._role(account_id, role)
+        if name in found.inline:
+            del found.inline[name]
+        else:
+            found.attached.remove(resolve_policy(account, name, f"account {account_id}").arn)
+        self._changed(account, "DeleteRolePolicy", None, {"roleName": found.name, "policyName": name}, record_event)
+
+    def set_scp(self, account_id: str, documents: list[Document]) -> None:
+        """The policies of the organization that bind the account; an empty list is FullAWSAccess."""
+        account = self._account(account_id)
+        account.scps = [check_document(item, f"account {account_id}, scp") for item in documents]
+        self._sandbox.authorizer.forget()
+
+    def set_alias(self, account_id: str, alias: str | None, record_event: bool = True) -> None:
+        account = self._account(account_id)
+        account.alias = alias
+        name = "CreateAccountAlias" if alias else "DeleteAccountAlias"
+        self._changed(account, name, None, {"accountAlias": alias}, record_event)
+
+    # ---------------------------------------------------------------------------------------------------- plumbing
+
+    def credentials_of(
+        self, account: Account, *, user: str | None, role: str | None, access_key_id: str | None
+    ) -> dict[str, str]:
+        """Keys of a caller. They are no part of the account: a key that is made for this is not listed anywhere."""
+        if sum(item is not None for item in (user, role, access_key_id)) > 1:
+            raise ValueError("either a user, a role or an access key")
+        if role is not None:
+            found = account.roles.get(role)
+            if found is None:
+                raise ValueError(f"account {account.account_id}: there is no role {role}")
+            session = self._open_session(account, found)
+            return _environment(session.access_key_id, session.secret, session.token)
+        if access_key_id is not None:
+            if access_key_id in self._sandbox.credentials.sessions:
+                session = self._sandbox.credentials.sessions[access_key_id]
+                return _environment(access_key_id, session.secret, session.token)
+            return _environment(access_key_id, account.keys[access_key_id][1].secret)
+        owner = account.root if user == ROOT else self._find(account.account_id, user or "admin")[1]
+        key_id = ids.access_key_id("AKIA", "sandbox", account.account_id, getattr(owner, "unique_id", ROOT))
+        if key_id not in account.keys:
+            key = add_access_key(account, Root(self.now()), {"id": key_id}, self._date())
+            account.keys[key_id] = (owner, key)
+        return _environment(key_id, account.keys[key_id][1].secret)
+
+    def _open_session(self, account: Account, role: Role) -> Session:
+        now, seconds = self._sandbox.now(), role.max_session_duration
+        return self._sandbox.credentials.open_session(account, role, "sandbox", issued=now, seconds=seconds)
+
+    def _account(self, account_id: str) -> Account:
+        return self._sandbox.account(account_id)
+
+    def _find(self, account_id: str, user: str) -> tuple[Account, User]:
+        account = self._account(account_id)
+        found = account.user(user)
+        if found is None:
+            raise ScenarioError(f"account {account_id}: there is no user {user}")
+        return account, found
+
+    def _role(self, account_id: str, role: str) -> tuple[Account, Role]:
+        account = self._account(account_id)
+        found = account.roles.get(role)
+        if found is None:
+            raise ScenarioError(f"account {account_id}: there is no role {role}")
+        return account, found
+
+    def _password_of(self, account: Account, user: User) -> LoginProfile:
+        if user.login_profile is None:
+            raise ScenarioError(f"account {account.account_id}: {user.name} has no password")
+        return user.login_profile
+
+    def _date(self) -> datetime.datetime:
+        return whole_seconds(self._sandbox.now())
+
+    def _changed(
+        self,
+        account: Account,
+        name: str,
+        subject: User | Root | None,
+        parameters: dict[str, t.Any] | None,
+        record: bool,
+        *,
+        by: User | None = None,
+    ) -> None:
+        """After each change: what callers may do could be different now, and CloudTrail has something to tell."""
+        self._sandbox.authorizer.forget()
+        if record:
+            record_change(self._sandbox, account, name, subject, parameters, self._sandbox.now(), by=by)
+
+    # -------------------------------------------------------------------------------------------------------- HTTP
+
+    def handle(self, request: HttpRequest) -> HttpReply:
+        """``GET /_sandbox/ready``, and ``POST /_sandbox/<operation>`` with the parameters as a JSON object."""
+        name = request.path.removeprefix("/_sandbox/")
+        if name == "ready":
+            return _json(200, {"ready": True, "scenario": self._sandbox.name, "now": self.now()})
+        if name not in OPERATIONS:
+            return _json(404, {"error": f"no control operation {name}; there are: {', '.join(OPERATIONS)}"})
+        if request.method != "POST":
+            return _json(405, {"error": "control operations are POST requests"})
+        try:
+            parameters = json.loads(request.body or b"{}")
+            method = getattr(self, name)
+            inspect.signature(method).bind(**parameters)
+            with self._sandbox.lock:
+                return _json(200, {"result": method(**parameters)})
+        except (ValueError, TypeError, KeyError) as error:
+            return _json(400, {"error": f"{name}: {error}"})
+
+
+OPERATIONS = (
+    "now advance calls calls_by_caller reset_calls events reset fault clear_faults settings create_user delete_user rename_user"
+    " create_login_profile delete_login_profile change_password set_password_last_used add_device remove_device"
+    " create_virtual_device create_access_key set_access_key_status add_to_group put_user_policy put_role_policy"
+    " delete_role_policy set_scp set_alias"
+).split()
+
+
+def record_change(
+    sandbox: Sandbox,
+    account: Account,
+    name: str,
+    subject: User | Root | None,
+    parameters: dict[str, t.Any] | None,
+    when: datetime.datetime,
+    *,
+    by: User | None = None,
+) -> None:
+    resources = [("AWS::IAM::User", subject.name)] if isinstance(subject, User) else []
+    sandbox.trail.record(
+        account,
+        name,
+        when,
+        sandbox.settings,
+        identity=_identity(account, by),
+        parameters=parameters,
+        resources=resources,
+    )
+
+
+def _identity(account: Account, user: User | None) -> dict[str, t.Any]:
+    """Who did it: by default an administrator whom the scenario need not have."""
+    name = user.name if user else ACTOR
+    return {
+        "type": "IAMUser",
+        "principalId": user.unique_id if user else ids.unique_id("AIDA", account.account_id, ACTOR),
+        "arn": user.arn if user else account.arn(f"user/{ACTOR}"),
+        "accountId": account.account_id,
+        "accessKeyId": ids.access_key_id("ASIA", account.account_id, name),
+        "userName": name,
+    }
+
+
+def _release(account: Account, owner: User | Root, serial: str) -> None:
+    """Ends an assignment. Only virtual devices outlive it."""
+    owner.serials.remove(serial)
+    device = account.devices[serial]
+    device.owner = device.enabled = None
+    if device.kind != "virtual":
+        del account.devices[serial]
+
+
+def _environment(access_key_id: str, secret: str, token: str | None = None) -> dict[str, str]:
+    found = {"AWS_ACCESS_KEY_ID": access_key_id, "AWS_SECRET_ACCESS_KEY": secret}
+    return {**found, "AWS_SESSION_TOKEN": token} if token else found
+
+
+def _json(status: int, value: t.Any) -> HttpReply:
+    def default(item: t.Any) -> str:
+        if isinstance(item, datetime.datetime):
+            return iso(item)
+        raise TypeError(f"not JSON: {item!r}")
+
+    return HttpReply(status, json.dumps(value, default=default).encode(), {"Content-Type": "application/json"})

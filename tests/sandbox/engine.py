@@ -1,0 +1,328 @@
+# Copyright (c) iamguard.console_mfa contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The sandbox itself: what happens to a request from its arrival to its reply."""
+
+from __future__ import annotations
+
+import datetime
+import pathlib
+import sys
+import threading
+import time
+import typing as t
+from collections import Counter
+
+from . import callers, ids, wire
+from .authorize import Authorizer
+from .callers import Caller, Credentials, find_key
+from .clock import VirtualClock
+from .cloudtrail import Trail
+from .control import Control
+from .errors import AwsError, NotModelled, access_denied
+from .faults import Fault, Faults, Trigger
+from .operations import OPERATIONS, Call, Operation, Result
+from .paging import Pager
+from .s3 import Buckets
+from .scenario import Spec, check_keys, load_accounts, read_scenario
+from .settings import Settings
+from .signature import is_signed_with
+from .state import Account, User
+from .wire import Credential, HttpReply, HttpRequest
+
+if t.TYPE_CHECKING:
+    import boto3
+
+from . import iam_account, iam_details, iam_devices, iam_report, iam_users, sts  # noqa: F401  # each enters its operations
+
+PREFIX = "/_sandbox/"
+
+
+class Sandbox:
+    """An AWS of a few accounts in this process. Several can be there at once: they share nothing."""
+
+    def __init__(self, spec: Spec, *, start: datetime.datetime | None = None, frozen: bool = False) -> None:
+        check_keys(spec, "name description settings profiles accounts", "scenario")
+        self.spec = spec
+        self.name = str(spec.get("name", "scenario"))
+        self.lock = threading.RLock()
+        self.clock = VirtualClock(start, frozen=frozen)
+        self._fill()
+        self.control = Control(self)
+
+    @classmethod
+    def from_scenario(
+        cls,
+        source: str | pathlib.Path | Spec,
+        *,
+        start: datetime.datetime | None = None,
+        frozen: bool = False,
+        **settings: t.Any,
+    ) -> Sandbox:
+        """The name of a shipped scenario, a path, or a dict. ``start`` is the time at which the sandbox's clock begins, by default
+        now; a ``frozen`` clock moves only when it is advanced. Further arguments are settings."""
+        sandbox = cls(read_scenario(source), start=start, frozen=frozen)
+        sandbox.settings.change(settings)
+        return sandbox
+
+    def _fill(self) -> None:
+        self.settings = Settings()
+        self.settings.change(self.spec.get("settings") or {})
+        self.credentials = Credentials()
+        self.pager = Pager(self.settings)
+        self.authorizer = Authorizer()
+        self.trail = Trail()
+        self.buckets = Buckets()
+        self.faults = Faults()
+        self.counted: Counter[tuple[str, str, str]] = Counter()  # account, caller, operation
+        self._pending: list[tuple[datetime.datetime, t.Callable[[], object]]] = []
+        self._requests = 0
+        self.accounts: dict[str, Account] = load_accounts(self.spec, self.clock.start, self.settings)
+
+    def reset(self) -> None:
+        """Everything as at the start, but for the clock: time does not go back."""
+        with self.lock:
+            self._fill()
+
+    def now(self) -> datetime.datetime:
+        return self.clock.now()
+
+    def account(self, account_id: str) -> Account:
+        try:
+            return self.accounts[account_id]
+        except KeyError:
+            raise ValueError(
+                f"there is no account {account_id}; there are: {', '.join(sorted(self.accounts))}"
+            ) from None
+
+    def session(
+        self,
+        account_id: str,
+        *,
+        user: str | None = None,
+        role: str | None = None,
+        access_key_id: str | None = None,
+        region: str | None = None,
+    ) -> boto3.Session:
+        """A session whose clients reach the sandbox without a socket, under AWS's own endpoint names."""
+        from .inprocess import session_of
+
+        return session_of(
+            self, self.environment(account_id, user=user, role=role, access_key_id=access_key_id, region=region)
+        )
+
+    def environment(
+        self,
+        account_id: str,
+        *,
+        user: str | None = None,
+        role: str | None = None,
+        access_key_id: str | None = None,
+        region: str | None = None,
+    ) -> dict[str, str]:
+        """Credentials and Region of a caller under the names of the environment variables that every AWS SDK reads. A user
+        without an active key gets one, a role is assumed without asking anybody."""
+        account = self.account(account_id)
+        with self.lock:
+            found = self.control.credentials_of(account, user=user, role=role, access_key_id=access_key_id)
+        return {**found, "AWS_DEFAULT_REGION": region or ids.DEFAULT_REGIONS[account.partition]}
+
+    def on_call(
+        self,
+        operation: str,
+        callback: t.Callable[[], object],
+        *,
+        account_id: str | None = None,
+        user_name: str | None = None,
+        nth: int = 1,
+    ) -> None:
+        """Runs ``callback`` (without arguments) once, just before the nth such call is served."""
+        self.faults.triggers.append(Trigger(operation, callback, account_id, user_name, nth))
+
+    def after_lag(self, change: t.Callable[[], object]) -> None:
+        """Makes a change now, or where reads lag when they are to show it."""
+        if self.settings.reads_lag_seconds > 0:
+            due = self.now() + datetime.timedelta(seconds=self.settings.reads_lag_seconds)
+            self._pending.append((due, change))
+        else:
+            change()
+
+    def settle(self) -> None:
+        """Makes the changes whose time has come."""
+        now = self.now()
+        while self._pending and self._pending[0][0] <= now:
+            self._pending.pop(0)[1]()
+
+    # ---------------------------------------------------------------------------------------------------- serving
+
+    def handle(self, request: HttpRequest) -> HttpReply:
+        """The reply to any HTTP request: to AWS's services, or to the control interface under ``/_sandbox/``."""
+        if request.path.startswith(PREFIX):
+            return self.control.handle(request)
+        with self.lock:
+            self._requests += 1
+            request_id = f"{self._requests:08x}-0000-4000-8000-000000000000"
+        credential = request.credential()
+        service = credential.service if credential else _service_without_signature(request)
+        protocol = wire.PROTOCOLS.get(service, "query")
+        try:
+            reply = self._serve(request, credential, service, protocol, request_id)
+        except AwsError as error:
+            if isinstance(error, NotModelled):
+                print(f"sandbox: not modelled: {error.what}", file=sys.stderr, flush=True)
+            reply = wire.serialize_error(service, protocol, error, request_id)
+        reply.headers["x-amzn-RequestId"] = request_id
+        if service == "s3":
+            reply.headers["x-amz-request-id"] = request_id
+        reply.headers["Date"] = self.now().strftime("%a, %d %b %Y %H:%M:%S GMT")
+        return reply
+
+    def _serve(
+        self, request: HttpRequest, credential: Credential | None, service: str, protocol: str, request_id: str
+    ) -> HttpReply:
+        if service not in wire.PROTOCOLS:
+            raise NotModelled(f"the service {service}")
+        name, values = self._operation_name(request, service)
+        with self.lock:
+            self.settle()
+            if credential is None:
+                raise callers.missing_token()
+            caller = self._authenticate(request, credential)
+            call = self._understand(request, service, name, values, caller, credential.region, request_id)
+            self.counted[caller.account.account_id, caller.arn, name] += 1
+            triggers = [trigger for trigger in self.faults.triggers if trigger.fires(call)]
+            faults = self.faults.striking(call)
+        for trigger in triggers:
+            trigger.callback()
+        self._before(call, faults)
+        with self.lock:
+            call.now = self.now()
+            result = self._execute(call)
+        return self._after(faults, wire.serialize(_model(call.operation), protocol, result, request_id))
+
+    def _operation_name(self, request: HttpRequest, service: str) -> tuple[str, dict[str, str]]:
+        if service == "s3":
+            raise NotModelled("the service s3")
+        if wire.PROTOCOLS[service] == "json":
+            return wire.json_operation(request), {}
+        return wire.query_operation(request)
+
+    def _authenticate(self, request: HttpRequest, credential: Credential) -> Caller:
+        """Whose key it is, in the partition that was asked, and whether it still holds."""
+        caller, secret = self._caller(credential.access_key_id, request.headers.get("x-amz-security-token"))
+        if caller.account.partition != _partition(request, credential):
+            raise callers.invalid_token()  # a partition does not know the keys of another
+        if self.settings.verify_signatures:
+            self._check_signature(request, credential, secret)
+        if caller.session and caller.session.expires <= self.now():
+            raise callers.expired_token()
+        return caller
+
+    def _caller(self, access_key_id: str, token: str | None) -> tuple[Caller, str]:
+        session = self.credentials.sessions.get(access_key_id)
+        if session is not None:
+            if token != session.token:
+                raise callers.invalid_token()
+            account = self.accounts[session.account_id]
+            return Caller(
+                account, access_key_id, session.assumed_role_arn, session.assumed_role_id, session=session
+            ), session.secret
+        found = find_key(self.accounts.values(), access_key_id)
+        if found is None or found[2].status != "Active" or token is not None:
+            raise callers.invalid_token()
+        account, owner, key = found
+        if isinstance(owner, User):
+            return Caller(account, access_key_id, owner.arn, owner.unique_id, user=owner), key.secret
+        return Caller(account, access_key_id, account.arn("root"), account.account_id), key.secret
+
+    def _check_signature(self, request: HttpRequest, credential: Credential, secret: str) -> None:
+        if not is_signed_with(request, credential, secret):
+            raise callers.bad_signature()
+        skew = self.settings.max_signature_skew_seconds
+        if skew is not None:
+            signed = datetime.datetime.strptime(request.headers["x-amz-date"], "%Y%m%dT%H%M%S%z")
+            if abs((self.now() - signed).total_seconds()) > skew:
+                raise AwsError("SignatureDoesNotMatch", f"Signature expired: {request.headers['x-amz-date']}", 403)
+
+    def _understand(
+        self,
+        request: HttpRequest,
+        service: str,
+        name: str,
+        values: dict[str, str],
+        caller: Caller,
+        region: str,
+        request_id: str,
+    ) -> Call:
+        operation = OPERATIONS.get((service, name))
+        if operation is None:
+            raise NotModelled(f"{service}:{name}")
+        params = wire.parse_params(_model(operation), wire.PROTOCOLS[service], request, values)
+        for parameter in params:
+            if parameter not in operation.params:
+                raise NotModelled(f"{service}:{name} with {parameter}")
+        agent = request.headers.get("user-agent", "")
+        return Call(self, caller, operation, params, region, self.now(), request_id, agent)
+
+    def _before(self, call: Call, faults: list[Fault]) -> None:
+        for fault in faults:
+            if fault.delay_seconds is not None:
+                if self.settings.real_delays:
+                    time.sleep(fault.delay_seconds)
+                else:
+                    self.clock.advance(fault.delay_seconds)
+            if fault.error is not None:
+                raise fault.as_error()
+            if fault.deny:
+                permission = call.operation.permission or f"{call.operation.service}:{call.operation.name}"
+                target = call.operation.target(call)
+                reason = f"because no identity-based policy allows the {permission} action"
+                raise access_denied(call.caller.arn, permission, target.shown or target.arn, reason)
+
+    def _execute(self, call: Call) -> Result:
+        operation = call.operation
+        checks: list[t.Callable[[], None]] = [
+            lambda: wire.validate(_model(operation), call.params),
+            lambda: self._authorize(call),
+        ]
+        for check in reversed(checks) if self.settings.authorize_before_validation else checks:
+            check()
+        return operation.handler(call)
+
+    def _authorize(self, call: Call) -> None:
+        if call.operation.permission is not None:
+            self.authorizer.require(call, call.operation.permission, call.operation.target(call))
+
+    def _after(self, faults: list[Fault], reply: HttpReply) -> HttpReply:
+        for fault in faults:
+            if fault.lost_reply:
+                raise AwsError("InternalFailure", "The reply was lost", 500)
+            if fault.truncate_body:
+                reply.body = reply.body[: len(reply.body) // 2]
+        return reply
+
+
+def _model(operation: Operation) -> t.Any:
+    return wire.service_model(operation.service).operation_model(operation.name)
+
+
+def _service_without_signature(request: HttpRequest) -> str:
+    """By the host name or the form of the request; for what is not signed."""
+    host = request.headers.get("host", "")
+    for service in ("sts", "cloudtrail", "s3", "iam"):
+        if service in host.split("."):
+            return service
+    return "cloudtrail" if "x-amz-target" in request.headers else "iam"
+
+
+def _partition(request: HttpRequest, credential: Credential) -> str:
+    """By the endpoint's name; behind a custom endpoint by the Region for which the request is signed."""
+    host = request.headers.get("host", "").partition(":")[0]
+    if host.endswith(".amazonaws.com.cn"):
+        return "aws-cn"
+    if host.endswith(".amazonaws.com") and ".us-gov" in host:
+        return "aws-us-gov"
+    if host.endswith(".amazonaws.com") and credential.service == "iam":
+        return "aws"
+    return ids.partition_of_region(credential.region)

@@ -1,0 +1,48 @@
+# Copyright (c) iamguard.console_mfa contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Names of things: ARNs of the right partition, and unique ids, keys and secrets that are the same in each run of a scenario."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+
+PARTITIONS = ("aws", "aws-cn", "aws-us-gov")
+# The one Region in which a partition's IAM answers and records its events.
+IAM_REGIONS = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
+DEFAULT_REGIONS = {"aws": "eu-central-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
+
+
+def partition_of_region(region: str) -> str:
+    if region.startswith("cn-"):
+        return "aws-cn"
+    if region.startswith("us-gov-"):
+        return "aws-us-gov"
+    return "aws"
+
+
+def arn(partition: str, account_id: str, resource: str, service: str = "iam") -> str:
+    return f"arn:{partition}:{service}::{account_id}:{resource}"
+
+
+def digest(*parts: object, length: int) -> str:
+    """A stable run of base32 characters (A-Z, 2-7) made from the parts."""
+    data = hashlib.sha512("\0".join(map(str, parts)).encode()).digest()
+    return base64.b32encode(data).decode()[:length]
+
+
+def unique_id(prefix: str, *parts: object) -> str:
+    """An IAM unique id: ``AIDA…`` user, ``AROA…`` role, ``AGPA…`` group, ``ANPA…`` policy; 21 characters."""
+    return prefix + digest(prefix, *parts, length=21 - len(prefix))
+
+
+def access_key_id(prefix: str, *parts: object) -> str:
+    """``AKIA…`` a user's key, ``ASIA…`` a session's; 20 characters."""
+    return prefix + digest(prefix, *parts, length=20 - len(prefix))
+
+
+def secret_key(*parts: object) -> str:
+    data = hashlib.sha512("\0".join(("secret", *map(str, parts))).encode()).digest()
+    return base64.b64encode(data).decode()[:40]

@@ -1,0 +1,117 @@
+# Copyright (c) iamguard.console_mfa contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The table of what is modelled: which operation, with which of its parameters, upon which resource, done by which function.
+
+An operation or parameter that is not in the table is refused by name (`errors.NotModelled`). Modules that add to it import
+`operation` and are imported by ``engine``.
+"""
+
+from __future__ import annotations
+
+import datetime
+import typing as t
+from dataclasses import dataclass, field
+
+from .callers import Caller, Credentials
+from .paging import Pager
+from .settings import Settings
+from .state import Account
+
+if t.TYPE_CHECKING:
+    from .authorize import Authorizer
+    from .cloudtrail import Trail
+    from .s3 import Buckets
+
+Result = dict[str, t.Any]
+Params = dict[str, t.Any]
+
+
+class World(t.Protocol):
+    """What operations may use of the sandbox."""
+
+    settings: Settings
+    accounts: dict[str, Account]
+    credentials: Credentials
+    pager: Pager
+    authorizer: Authorizer
+    trail: Trail
+    buckets: Buckets
+
+    def now(self) -> datetime.datetime: ...
+
+
+@dataclass
+class Call:
+    """One request that was understood and whose caller is known."""
+
+    world: World
+    caller: Caller
+    operation: Operation
+    params: Params
+    region: str
+    now: datetime.datetime
+    request_id: str
+    user_agent: str = ""
+
+    @property
+    def account(self) -> Account:
+        return self.caller.account
+
+    @property
+    def user_name(self) -> str | None:
+        """The user whom the call is about, where it names one."""
+        name = self.params.get("UserName")
+        return name if isinstance(name, str) else None
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a call is about: ``arn`` is what policies are compared with, ``shown`` what AWS's refusal says instead of it."""
+
+    arn: str = "*"
+    shown: str | None = None
+    context: t.Mapping[str, t.Any] = field(default_factory=dict)
+
+
+Handler = t.Callable[[Call], Result]
+Targeter = t.Callable[[Call], Target]
+
+
+def anything(call: Call) -> Target:
+    """Of operations that have no resource type: policies must say ``"Resource": "*"``."""
+    return Target()
+
+
+@dataclass(frozen=True)
+class Operation:
+    """``permission`` is None for what everybody may do, or what decides for itself."""
+
+    service: str
+    name: str
+    params: frozenset[str]
+    handler: Handler
+    permission: str | None
+    target: Targeter
+
+
+OPERATIONS: dict[tuple[str, str], Operation] = {}
+
+
+def operation(
+    service: str,
+    name: str,
+    params: str = "",
+    *,
+    target: Targeter = anything,
+    permission: str | None = "",
+) -> t.Callable[[Handler], Handler]:
+    """Enters a function into the table. ``params`` are the modelled ones; the permission is by default SERVICE:NAME."""
+
+    def enter(handler: Handler) -> Handler:
+        needed = f"{service}:{name}" if permission == "" else permission
+        OPERATIONS[service, name] = Operation(service, name, frozenset(params.split()), handler, needed, target)
+        return handler
+
+    return enter

@@ -1,0 +1,51 @@
+# Copyright (c) iamguard.console_mfa contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a test may turn. Each rule that neither AWS's documents nor its models state is here, so that both answers can be tested."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+from dataclasses import dataclass
+
+
+@dataclass
+class Settings:
+    # Most items that a page carries, however many were asked for; None: as many as asked.
+    page_size: int | None = None
+    # Pages shorter than asked, with IsTruncated true: "IAM might return fewer results, even when there are more".
+    short_pages: bool = False
+    # Seconds that a credential report takes to make.
+    report_seconds: float = 2.0
+    # How long a report is handed out before it has to be made anew.
+    report_valid_seconds: float = 4 * 3600.0
+    # The documented 23rd column, which was not seen in real reports.
+    report_additional_column: bool = False
+    # Dates in the report end in Z; older ones had +00:00.
+    report_offset_dates: bool = False
+    # Seconds from an action until LookupEvents shows it (AWS: about 5 minutes, not guaranteed).
+    event_delay_seconds: float = 0.0
+    # Seconds until what others change shows in reads ("eventually consistent").
+    reads_lag_seconds: float = 0.0
+    # LookupEvents: 2 calls a second per account and Region.
+    rate_limits: bool = True
+    # delay_seconds of a fault really waits; otherwise it moves the clock.
+    real_delays: bool = False
+    # Signatures are checked; None for the skew: the date of a signature is not compared with the clock.
+    verify_signatures: bool = True
+    max_signature_skew_seconds: float | None = None
+    # Whether a caller without permission is told of invalid parameters first.
+    authorize_before_validation: bool = False
+    # Code for tags of a device that is not virtual.
+    non_virtual_tags_code: str = "InvalidInput"
+
+    def change(self, values: dict[str, t.Any]) -> None:
+        """Refuses names that do not exist: a typing error must not pass for a setting."""
+        known = {field.name for field in dataclasses.fields(self)}
+        unknown = set(values) - known
+        if unknown:
+            raise ValueError(f"no such settings: {', '.join(sorted(unknown))}; there are: {', '.join(sorted(known))}")
+        for name, value in values.items():
+            setattr(self, name, value)
