@@ -91,9 +91,19 @@ def _operation(
     return wrap
 
 
+# As many items a page as IAM allows (100 is its default); it may give fewer although there are more.
+_PAGE_SIZE = 1000
+
+
+def _pages(client: t.Any, operation: str, **kwargs: t.Any) -> t.Iterable[Json]:
+    pages: t.Iterable[Json] = client.get_paginator(operation).paginate(
+        **kwargs, PaginationConfig={"PageSize": _PAGE_SIZE}
+    )
+    return pages
+
+
 def _all_pages(client: t.Any, operation: str, key: str, **kwargs: t.Any) -> list[Json]:
-    pages = client.get_paginator(operation).paginate(**kwargs)
-    return [item for page in pages for item in page.get(key, [])]
+    return [item for page in _pages(client, operation, **kwargs) for item in page.get(key, [])]
 
 
 @_operation("sts", "GetCallerIdentity")
@@ -140,7 +150,7 @@ def get_account_authorization_details(client: t.Any) -> Json:
     devices."""
     users: list[Json] = []
     groups: list[Json] = []
-    for page in client.get_paginator("get_account_authorization_details").paginate(Filter=["User", "Group"]):
+    for page in _pages(client, "get_account_authorization_details", Filter=["User", "Group"]):
         users += page.get("UserDetailList", [])
         groups += page.get("GroupDetailList", [])
     return {"UserDetailList": users, "GroupDetailList": groups}
