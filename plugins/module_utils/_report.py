@@ -168,9 +168,12 @@ def _verdict(result: Mapping) -> tuple[Status, list[str]]:
     summary = result.get("summary")
     if result.get("status") not in ("complete", "incomplete") or not isinstance(summary, dict):
         return "failed", ["the assessment left no summary"]
-    if result["status"] == "complete" and summary.get("complete") is True and not summary.get("missing"):
+    unknown = summary.get("unknown")
+    if result["status"] == "complete" and summary.get("complete") is True and unknown == 0:
+        # Facts that decide nothing may be missing all the same; the record has them.
         return "complete", []
-    return "incomplete", gap_texts(summary.get("missing")) or ["read incompletely, without a reason given"]
+    reasons = [f"{_plural(unknown, 'console user')} unknown"] if _is_number(unknown) and unknown else []
+    return "incomplete", reasons + gap_texts(summary.get("missing")) or ["read incompletely, without a reason given"]
 
 
 def _error_text(error: object) -> str:

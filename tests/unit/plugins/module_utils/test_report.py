@@ -23,7 +23,7 @@ SUMMARY: t.Final[dict[str, t.Any]] = {
     "enabled": 18,
     "disabled": 2,
     "none": 9,
-    "unknown": 2,
+    "unknown": 0,
     "multiple_devices": 3,
     "suspected_automation": 4,
     "orphan_devices": 5,
@@ -35,7 +35,7 @@ SUMMARY: t.Final[dict[str, t.Any]] = {
 }
 RESULT: t.Final[dict[str, t.Any]] = {"run_id": "r1", "status": "complete", "error": None, "summary": SUMMARY}
 GAP = {"fact": "console_access of bob", "reason": "AccessDenied", "permission": "iam:GetLoginProfile"}
-INCOMPLETE = RESULT | {"status": "incomplete", "summary": SUMMARY | {"complete": False, "missing": [GAP]}}
+INCOMPLETE = RESULT | {"status": "incomplete", "summary": SUMMARY | {"complete": False, "unknown": 2, "missing": [GAP]}}
 ERROR = {"operation": "AssumeRole", "message": "may not assume x"}
 FAILED = RESULT | {"status": "failed", "summary": None, "error": ERROR}
 
@@ -91,9 +91,16 @@ HOUR = dt.timedelta(hours=1)
         pytest.param(
             RESULT | {"summary": SUMMARY | {"missing": [GAP]}},
             None,
+            "complete",
+            None,
+            id="complete without facts that decide nothing is green",
+        ),
+        pytest.param(
+            RESULT | {"summary": SUMMARY | {"unknown": 1}},
+            None,
             "incomplete",
-            "bob",
-            id="complete with something missing is red",
+            "1 console user unknown",
+            id="complete with somebody unknown is red",
         ),
     ],
 )
@@ -184,6 +191,7 @@ def test_the_gate_names_every_red_account_with_every_reason() -> None:
     assert _report.gate_lines(_report.red(rows), len(rows)) == [
         "2 of 4 accounts have no complete and recent assessment:",
         "- charlie (333333333333): may not assume x",
+        "- bravo (222222222222): 2 console users unknown",
         "- bravo (222222222222): console_access of bob: AccessDenied (needs iam:GetLoginProfile)",
     ]
 
@@ -200,10 +208,11 @@ account  account id      users  enabled  disabled  none  unknown  devices  machi
 charlie  333333333333        -        -         -     -        -        -        -        -     -     -  failed
     - may not assume x
 bravo    222222222222       31       18         2     9        2        3        4        5   yes   3 s  incomplete
+    - 2 console users unknown
     - console_access of bob: AccessDenied (needs iam:GetLoginProfile)
-alpha    111111111111       31       18         2     9        2        3        4        5   yes   3 s  complete
-delta    444444444444       31       18         2     9        2        3        4        5   yes   3 s  complete
-all                        93+      54+        6+   27+       6+       9+      12+      15+
+alpha    111111111111       31       18         2     9        0        3        4        5   yes   3 s  complete
+delta    444444444444       31       18         2     9        0        3        4        5   yes   3 s  complete
+all                        93+      54+        6+   27+       2+       9+      12+      15+
 """
 
 

@@ -1,0 +1,265 @@
+#!/usr/bin/python
+# Copyright (c) iamguard.console_mfa contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Ansible module: the fleet of accounts at a glance."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: console_mfa_report
+short_description: Summarise the assessments of a fleet of AWS accounts, and tell what is wrong with them
+version_added: 1.0.0
+description:
+  - Puts together what a run found and, for accounts that were not run, their latest record, and says for each account
+    of the inventory whether it was read completely and recently.
+  - An account without a record, with a failed, incomplete, damaged or too old one is red. Whatever does not say of
+    itself that it is complete is not.
+  - Reads the record store with the controller's own credentials, and changes nothing.
+author:
+  - iamguard.console_mfa contributors (@iamguard)
+options:
+  accounts:
+    description:
+      - Maps the name of each host of the inventory to its account id.
+    type: dict
+    required: true
+  results:
+    description:
+      - Maps the names of the hosts that were run to what the role found, its C(mfa_assessment_result). Hosts that were
+        not run are absent, or have nothing.
+    type: dict
+    default: {}
+  accounts_out_of_scope:
+    description:
+      - The decisions to leave accounts out. A malformed one fails the task.
+    type: list
+    elements: raw
+    default: []
+  store:
+    description:
+      - Where the records are, as in O(iamguard.console_mfa.console_mfa_record#module:store). Without it, there is
+        nothing to say of accounts that were not run.
+    type: dict
+  max_record_age:
+    description:
+      - How old, in hours, the latest record of an account may be that was not run.
+    type: float
+    default: 26
+  run_id:
+    description:
+      - What the run is called in records.
+    type: str
+attributes:
+  check_mode:
+    details:
+      - Changes nothing, and marks its text.
+extends_documentation_fragment:
+  - iamguard.console_mfa.attributes
+  - iamguard.console_mfa.attributes.info_module
+seealso:
+  - module: iamguard.console_mfa.console_mfa_record
+  - plugin: iamguard.console_mfa.check_fleet
+    plugin_type: filter
+"""
+
+EXAMPLES = r"""
+- name: Put the fleet together
+  iamguard.console_mfa.console_mfa_report:
+    accounts:
+      production: "111122223333"
+      staging: "222233334444"
+    store:
+      kind: directory
+      path: /var/lib/console-mfa
+  register: fleet
+
+- name: Show it
+  ansible.builtin.debug:
+    msg: "{{ fleet.text | join('\n') }}"
+
+- name: Fail when an account has no complete and recent assessment
+  ansible.builtin.assert:
+    that: fleet.compliant_reading
+    fail_msg: "{{ fleet.gate | join('\n') }}"
+"""
+
+RETURN = r"""
+accounts:
+  description: One entry for each account, red ones first.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Host of the inventory; empty for an account that only a decision to leave it out names.
+      returned: success
+      type: str
+    account_id:
+      description: The account's id.
+      returned: success
+      type: str
+    status:
+      description: >-
+        V(complete), or V(left_out) by decision; all else is red - V(incomplete), V(failed), V(stale) for a record that
+        is too old, V(missing) for none.
+      returned: success
+      type: str
+    reasons:
+      description: Why it is red.
+      returned: success
+      type: list
+      elements: str
+    note:
+      description: What else to know, such as the decision that leaves it out; or null.
+      returned: success
+      type: str
+    summary:
+      description: The numbers of the assessment; null where there is none.
+      returned: success
+      type: dict
+    read_at:
+      description: When AWS was read; null where it was not.
+      returned: success
+      type: str
+    age_seconds:
+      description: How old the facts are.
+      returned: success
+      type: int
+    from:
+      description: V(this_run), or V(record) for an account that was not run; null where there is neither.
+      returned: success
+      type: str
+    run_id:
+      description: The run that made the assessment.
+      returned: success
+      type: str
+    sandbox:
+      description: Whether what was read is not AWS itself.
+      returned: success
+      type: bool
+  sample:
+    - name: production
+      account_id: "111122223333"
+      status: complete
+      reasons: []
+      note: null
+      summary: {"console_users": 31, "enabled": 20, "disabled": 2, "none": 9, "unknown": 0, "complete": true}
+      read_at: "2026-11-24T03:40:00Z"
+      age_seconds: 4
+      from: this_run
+      run_id: 4f1d0c7a92be
+      sandbox: false
+red:
+  description: The accounts that make the fleet red, with all reasons.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - name: staging
+      account_id: "222233334444"
+      reasons: [not run now, and the store has no record of it]
+compliant_reading:
+  description: Whether every account that is not left out was read completely and recently.
+  returned: success
+  type: bool
+text:
+  description: The summary, as lines that a terminal can show whatever the accounts contain.
+  returned: success
+  type: list
+  elements: str
+  sample: ["Console sign-in and MFA: 2 accounts, 1 read completely, 1 red"]
+gate:
+  description: Why the run should fail, as lines; empty if it should not.
+  returned: success
+  type: list
+  elements: str
+  sample:
+    - "1 of 2 accounts have no complete and recent assessment:"
+    - "- staging (222233334444): not run now, and the store has no record of it"
+"""
+
+import datetime as dt
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.iamguard.console_mfa.plugins.module_utils import _report
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._fleet import account_id_problem, check_fleet
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._records import RecordError, Shelf, latest_record
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._store import (
+    StoreError,
+    StoreSettingsError,
+    UsableStore,
+    open_store,
+)
+
+
+def latest_records(settings: dict[str, t.Any] | None, account_ids: list[str]) -> dict[str, dict[str, t.Any] | None]:
+    """Return the latest assessment of each account; one that cannot be relied on, or read at all, as its problem."""
+    if not account_ids:
+        return {}
+    if not settings:
+        return {account_id: {"problem": "there is no record store to look in"} for account_id in account_ids}
+    try:
+        store = open_store(settings)
+    except (StoreError, StoreSettingsError) as problem:
+        return {account_id: {"problem": str(problem)} for account_id in account_ids}
+    return {account_id: latest_assessment(store, account_id) for account_id in account_ids}
+
+
+def latest_assessment(store: UsableStore, account_id: str) -> dict[str, t.Any] | None:
+    try:
+        latest = latest_record(store, Shelf.of(account_id, "assessment"))
+    except (StoreError, RecordError) as problem:
+        return {"problem": str(problem)}
+    if latest.damaged:
+        # What came before the damaged one would be older than it looks.
+        return {"problem": "; ".join(f"{name} {problem}" for name, problem in latest.damaged)}
+    return latest.record
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "accounts": {"type": "dict", "required": True},
+            "results": {"type": "dict", "default": {}},
+            "accounts_out_of_scope": {"type": "list", "elements": "raw", "default": []},
+            "store": {"type": "dict"},
+            "max_record_age": {"type": "float", "default": 26},
+            "run_id": {"type": "str"},
+        },
+        supports_check_mode=True,
+    )
+    accounts, results = module.params["accounts"], module.params["results"]
+    now = dt.datetime.now(dt.UTC)
+    fleet = check_fleet(accounts, module.params["accounts_out_of_scope"], today=now.date())
+    if fleet["problems"]:
+        module.fail_json(msg=" ".join(fleet["problems"]))
+    not_run = [
+        account_id
+        for name, account_id in accounts.items()
+        if not results.get(name) and not account_id_problem(account_id, name) and account_id not in fleet["left_out"]
+    ]
+    rows = _report.account_rows(
+        accounts,
+        results,
+        latest_records(module.params["store"], not_run),
+        fleet,
+        now=now,
+        max_record_age=dt.timedelta(hours=module.params["max_record_age"]),
+    )
+    red = _report.red(rows)
+    module.exit_json(
+        changed=False,
+        accounts=rows,
+        red=red,
+        compliant_reading=not red,
+        text=_report.render(rows, run_id=module.params["run_id"], check_mode=module.check_mode),
+        gate=_report.gate_lines(red, len(rows)),
+    )
+
+
+if __name__ == "__main__":
+    main()
