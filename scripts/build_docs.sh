@@ -11,9 +11,12 @@ cd "$(dirname "$0")/.."
 site=.build/docs
 rm -rf "$site"
 mkdir -p "$site"
-antsibull-docs sphinx-init --use-current --fail-on-error --dest-dir "$site" \
-    --extra-conf suppress_warnings=ref.ref "$1" >/dev/null
-# The inventories of other sites would have to be downloaded; links to them stay plain text.
+antsibull-docs sphinx-init --use-current --squash-hierarchy --fail-on-error --dest-dir "$site" \
+    --project "$1" --title "$1" --copyright "$1 contributors" --extra-conf suppress_warnings=ref.ref "$1" >/dev/null
+# Links into other sites would need their inventories, which would have to be downloaded: they stay plain text.
 sed -i.orig "s/, *'sphinx.ext.intersphinx'//; s/^suppress_warnings = .*/suppress_warnings = ['ref.ref']/" "$site/conf.py"
-"$site/build.sh"
+"$site/build.sh" >"$site/build.log" 2>&1 || {
+    cat "$site/build.log"
+    exit 1
+}
 echo "Built $site/build/html/index.html"

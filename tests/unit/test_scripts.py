@@ -1,0 +1,201 @@
+# Copyright (c) iamguard.console_mfa contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The scripts behind the Makefile: they take only a Python that runs, repair what was interrupted, and see a run that
+tested nothing."""
+
+from __future__ import annotations
+
+import importlib
+import pathlib
+import subprocess
+import sys
+import types
+import typing as t
+import zipfile
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
+REAL_PYTHON = pathlib.Path(sys.executable).resolve()
+
+
+Load = t.Callable[[str], types.ModuleType]
+
+
+@pytest.fixture
+def load(monkeypatch: pytest.MonkeyPatch) -> Load:
+    """Imports a file of scripts/; they are programs, so no package holds them."""
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    return importlib.import_module
+
+
+# --- find_python.sh ---
+
+
+def find_python(order: str, path: pathlib.Path, home: pathlib.Path, *wanted: str) -> subprocess.CompletedProcess[str]:
+    """Run the search on a machine that has what is in `path` and `home`, and its own /usr/bin."""
+    return subprocess.run(
+        ["/bin/bash", ROOT / "scripts/find_python.sh", order, *wanted],
+        env={"PATH": str(path), "HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def stand_in(path: pathlib.Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+
+
+@pytest.mark.parametrize("order", ["newest", "oldest"])
+def test_a_python_on_the_path_that_does_not_run_is_passed_over(tmp_path: pathlib.Path, order: str) -> None:
+    for version in ("3.11", "3.12", "3.13"):
+        stand_in(tmp_path / "bin" / f"python{version}", "echo 'command not found' >&2; exit 127")
+    installed = tmp_path / ".pyenv" / "versions" / f"{VERSION}.0" / "bin" / "python3"
+    installed.parent.mkdir(parents=True)
+    installed.symlink_to(REAL_PYTHON)
+
+    found = find_python(order, tmp_path / "bin", tmp_path)
+
+    assert found.returncode == 0
+    assert found.stdout.strip() == str(REAL_PYTHON) or found.stdout.startswith("/usr/bin/python3")
+
+
+def test_a_named_python_that_does_not_run_is_refused(tmp_path: pathlib.Path) -> None:
+    stand_in(tmp_path / "python", "exit 127")
+
+    found = find_python("newest", tmp_path, tmp_path, str(tmp_path / "python"))
+
+    assert (found.returncode, found.stdout) == (1, "")
+    assert "does not run" in found.stderr
+
+
+def test_a_named_python_is_taken(tmp_path: pathlib.Path) -> None:
+    found = find_python("oldest", tmp_path, tmp_path, str(REAL_PYTHON))
+
+    assert (found.returncode, found.stdout.strip()) == (0, str(REAL_PYTHON))
+
+
+# --- fetch_amazon_aws.py ---
+
+
+@pytest.fixture
+def fetch(load: Load, monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
+    """The script, with a small wheel in the place of the download."""
+    module = load("fetch_amazon_aws")
+
+    def download(requirements: pathlib.Path, folder: pathlib.Path) -> pathlib.Path:
+        wheel = folder / "ansible-1-py3-none-any.whl"
+        with zipfile.ZipFile(wheel, "w") as archive:
+            archive.writestr("ansible_collections/amazon/aws/MANIFEST.json", requirements.read_text())
+            archive.writestr("ansible_collections/community/other/MANIFEST.json", "{}")
+        return wheel
+
+    monkeypatch.setattr(module, "download", download)
+    return module
+
+
+@pytest.fixture
+def site_packages(tmp_path: pathlib.Path) -> pathlib.Path:
+    folder = tmp_path / "site-packages"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def pins(tmp_path: pathlib.Path) -> pathlib.Path:
+    file = tmp_path / "pins.txt"
+    file.write_text("ansible==1")
+    return file
+
+
+def files(folder: pathlib.Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+INSTALLED = ["ansible_collections/amazon/aws/.from-wheel", "ansible_collections/amazon/aws/MANIFEST.json"]
+
+
+def test_nothing_but_amazon_aws_is_unpacked(
+    fetch: types.ModuleType, pins: pathlib.Path, site_packages: pathlib.Path
+) -> None:
+    fetch.install(pins, site_packages)
+
+    assert files(site_packages) == INSTALLED
+
+
+def test_a_half_unpacked_collection_is_replaced(
+    fetch: types.ModuleType, pins: pathlib.Path, site_packages: pathlib.Path
+) -> None:
+    half = site_packages / "ansible_collections/amazon/aws/plugins"
+    half.mkdir(parents=True)
+    (half / "left-over.py").touch()
+
+    fetch.install(pins, site_packages)
+
+    assert files(site_packages) == INSTALLED
+
+
+def test_another_pin_replaces_the_collection(
+    fetch: types.ModuleType, pins: pathlib.Path, site_packages: pathlib.Path
+) -> None:
+    fetch.install(pins, site_packages)
+    pins.write_text("ansible==2")
+
+    fetch.install(pins, site_packages)
+
+    assert (site_packages / INSTALLED[1]).read_text() == "ansible==2"
+
+
+def test_a_second_run_downloads_nothing(
+    fetch: types.ModuleType, pins: pathlib.Path, site_packages: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetch.install(pins, site_packages)
+    monkeypatch.setattr(fetch, "download", lambda *_arguments: pytest.fail("downloaded again"))
+
+    fetch.install(pins, site_packages)
+
+    assert files(site_packages) == INSTALLED
+
+
+def test_a_failed_download_leaves_what_was_there(
+    fetch: types.ModuleType, pins: pathlib.Path, site_packages: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetch.install(pins, site_packages)
+    pins.write_text("ansible==2")
+
+    def refuse(*_arguments: object) -> pathlib.Path:
+        raise subprocess.CalledProcessError(1, "pip")
+
+    monkeypatch.setattr(fetch, "download", refuse)
+    with pytest.raises(subprocess.CalledProcessError):
+        fetch.install(pins, site_packages)
+
+    assert files(site_packages) == INSTALLED
+    assert (site_packages / INSTALLED[1]).read_text() == "ansible==1"
+
+
+# --- run_ansible_test.py ---
+
+
+@pytest.mark.parametrize(
+    ("program", "status"),
+    [
+        ("print('Running sanity test')", 0),
+        ("import sys; sys.exit(3)", 3),
+        ("print('WARNING: All targets skipped.')", 1),
+    ],
+    ids=["passes", "fails", "tests nothing"],
+)
+def test_status_of_ansible_test(
+    program: str, status: int, load: Load, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = load("run_ansible_test")
+    monkeypatch.setattr(module, "COPY", tmp_path)
+
+    assert module.run([sys.executable, "-c", program]) == status
