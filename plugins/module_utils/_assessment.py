@@ -4,16 +4,17 @@
 
 """One account, assessed: who can sign in to the console, with which MFA devices, in one row per user.
 
-Joins what iam_console_users_info and iam_mfa_info returned by UserId. Fails closed: whoever is in one answer and not in the other
-is ``unknown`` with the reason, and an account of which one answer is missing was not assessed. Pure: no AWS, no clock.
-This module util is PRIVATE to the collection; it can have breaking changes at any time.
+Joins what iam_console_users_info and iam_mfa_info returned by UserId. Fails closed: whoever is in one answer and not in
+the other is ``unknown`` with the reason, and an account of which one answer is missing was not assessed.
+
+Pure: no AWS, no clock. This module util is PRIVATE to the collection; it can have breaking changes at any time.
 """
 
 from __future__ import annotations
 
 import collections
 import dataclasses
-import datetime
+import datetime as dt
 import typing as t
 
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._csv_text import (
@@ -23,7 +24,7 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._csv_text imp
     csv_bytes,
     list_cell,
 )
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import Json, fold, parse_iso
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import Json, fold, iso, parse_iso
 
 USERS_MODULE = "iam_console_users_info"
 MFA_MODULE = "iam_mfa_info"
@@ -54,13 +55,13 @@ USER_FACTS = (
 MFA_FACTS = ("mfa_state", "devices_complete", "device_count", "multiple_devices", "devices")
 
 
-class BadFacts(ValueError):
+class BadFactsError(ValueError):
     """What was given as the modules' answers is not what they return; the text says where."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Assessment:
-    """``rows`` by user name; ``summary`` (see summarize); ``status``: complete, incomplete or failed; ``error`` of the account."""
+    """Rows by user name; the summary; status complete, incomplete or failed; the error of the account as a whole."""
 
     rows: list[Json]
     summary: Json
@@ -72,64 +73,70 @@ class Assessment:
 class Answer:
     """What one module returned, or why there is nothing."""
 
-    users: list[Json]
-    vanished: list[Json]
-    source: Json
-    account: Json
-    error: Json | None
+    users: list[Json] = dataclasses.field(default_factory=list)
+    vanished: list[Json] = dataclasses.field(default_factory=list)
+    source: Json = dataclasses.field(default_factory=dict)
+    result: Json = dataclasses.field(default_factory=dict)
+    error: Json | None = None
 
     @property
     def usable(self) -> bool:
         return self.error is None
 
 
-def assess(account_id: str, console_users: t.Any, mfa: t.Any, error: t.Any, ended: datetime.datetime | None) -> Assessment:
+def assess(
+    account_id: str, console_users: t.Any, mfa: t.Any, error: t.Any = None, ended: dt.datetime | None = None
+) -> Assessment:
     """Join the answers of an account. ``ended`` is the end of the reading by AWS's clock, if known.
 
-    An answer is what the module returned (also when it failed) or None where it was not run. ``error`` is why the account as a
-    whole could not be assessed: a message, an error of ours, or the result of the failed task. Raises BadFacts.
+    An answer is what the module returned (also when it failed) or None where it was not run. ``error`` is why the
+    account as a whole could not be assessed: a message, an error of ours, or the result of the failed task. Raises
+    BadFactsError.
     """
     users = read_answer(console_users, "console_users", USERS_MODULE, account_id)
     devices = read_answer(mfa, "users", MFA_MODULE, account_id)
     rows, vanished = join(users, devices)
     whole_error = plain_error(error) or users.error or devices.error
     status = _status(whole_error, users, devices, rows)
-    summary = summarize(users, devices, rows, vanished, status, ended)
-    root = mfa.get("root") if devices.usable else None
-    orphans = mfa.get("unassigned_virtual_devices") if devices.usable else None
-    summary["root_mfa_enabled"] = root.get("mfa_enabled") if isinstance(root, dict) else None
-    summary["orphan_devices"] = len(orphans) if isinstance(orphans, list) else None
+    summary = {
+        **_counts(users, devices, rows),
+        "vanished": len(vanished),
+        "vanished_users": vanished,
+        **_account_facts(devices),
+        **_age(ended, users.source, devices.source),
+        "complete": status == "complete",
+        "missing": _missing(users.source, devices.source),
+    }
     return Assessment(rows, summary, status, whole_error)
 
 
-# --- the answers -----------------------------------------------------------------------------------------------------------
+# --- the answers -----------------------------------------------------------------------------------------------------
 
 
 def read_answer(result: t.Any, users_key: str, module: str, account_id: str) -> Answer:
-    """A module's result, checked so far as the join relies on it. Raises BadFacts."""
+    """A module's result, checked so far as the join relies on it. Raises BadFactsError."""
     if result is None:
-        return Answer([], [], {}, {}, _error("NotRun", f"{module} was not run", module))
+        return Answer(error=_error("NotRun", f"{module} was not run", module))
     if not isinstance(result, dict):
-        raise BadFacts(f"the result of {module} is not a dictionary")
+        raise BadFactsError(f"the result of {module} is not a dictionary")
     if result.get("failed") or users_key not in result:
         error = plain_error(result) or _error("NoAnswer", f"{module} returned no {users_key}", module)
-        return Answer([], [], {}, {}, {**error, "source": module})
+        return Answer(error={**error, "source": module})
     account = _dictionary(result, "account", module)
     if account.get("account_id") != account_id:
-        raise BadFacts(f"{module} answered for account {account.get('account_id')!r}, not {account_id}")
+        raise BadFactsError(f"{module} answered for account {account.get('account_id')!r}, not {account_id}")
     return Answer(
         users=_users(result, users_key, module, all_exist=module == USERS_MODULE),
         vanished=_users(result, "vanished_users", module, all_exist=True),
         source=_dictionary(result, "source", module),
-        account=account,
-        error=None,
+        result=result,
     )
 
 
 def _dictionary(result: Json, key: str, module: str) -> Json:
     value = result.get(key)
     if not isinstance(value, dict):
-        raise BadFacts(f"{module}: {key} is not a dictionary")
+        raise BadFactsError(f"{module}: {key} is not a dictionary")
     return value
 
 
@@ -137,12 +144,12 @@ def _users(result: Json, key: str, module: str, *, all_exist: bool) -> list[Json
     """``all_exist``: nobody is in the list by a name alone, which no user has."""
     users = result.get(key)
     if not isinstance(users, list):
-        raise BadFacts(f"{module}: {key} is not a list")
+        raise BadFactsError(f"{module}: {key} is not a list")
     for index, user in enumerate(users):
         if not isinstance(user, dict) or not isinstance(user.get("user_name"), str):
-            raise BadFacts(f"{module}: {key}[{index}] is not a user")
+            raise BadFactsError(f"{module}: {key}[{index}] is not a user")
         if not isinstance(user.get("user_id"), str) and (all_exist or user.get("user_id") is not None):
-            raise BadFacts(f"{module}: {key}[{index}] has no user_id")
+            raise BadFactsError(f"{module}: {key}[{index}] has no user_id")
     return users
 
 
@@ -152,8 +159,9 @@ def _error(code: str, message: str, source: str, operation: str | None = None) -
 
 
 def plain_error(error: t.Any) -> Json | None:
-    """``{account_id, operation, code, message, permission}`` of whatever tells a failure, and nothing else that it carries
-    (the result of a failed task has the module's arguments and a traceback).
+    """``{account_id, operation, code, message, permission}`` of whatever tells a failure.
+
+    Nothing else that it carries is taken: the result of a failed task has the module's arguments and a traceback.
     """
     if not error:
         return None
@@ -169,7 +177,7 @@ def plain_error(error: t.Any) -> Json | None:
     return {field: None if value is None else str(value) for field, value in found.items()}
 
 
-# --- the join --------------------------------------------------------------------------------------------------------------
+# --- the join --------------------------------------------------------------------------------------------------------
 
 
 def join(users: Answer, devices: Answer) -> tuple[list[Json], list[Json]]:
@@ -183,7 +191,7 @@ def join(users: Answer, devices: Answer) -> tuple[list[Json], list[Json]]:
             vanished[user["user_id"]] = user
         else:
             rows.append(_row(user, mfa, reason))
-    rows += [_row_without_access(mfa, reason) for mfa, reason in _not_in_answer(users, devices, vanished)]
+    rows += [_row_without_access(mfa, reason) for mfa, reason in _not_in_answer(users, devices)]
     gone = [{"user_name": user["user_name"], "user_id": user.get("user_id")} for user in vanished.values()]
     shown = {row["user_id"] for row in rows}
     gone = [user for user in gone if user["user_id"] not in shown]
@@ -208,11 +216,11 @@ def _find(user: Json, mfa_of: Json, vanished: t.Container[t.Any], devices: Answe
         return None, _VANISHED
     same_name = [other for other in devices.users if fold(other["user_name"]) == fold(user["user_name"])]
     if any(other.get("user_id") for other in same_name):
-        return None, _error("Recreated", "another user has the name now: deleted or renamed while the account was read", "join")
+        return None, _error("Recreated", "another user has this name now: the user was deleted or renamed", "join")
     if _is_whole(devices):
         return None, _VANISHED
     if same_name:
-        return None, _error("NotFound", "the name was gone: deleted or renamed while the account was read", "join")
+        return None, _error("NotFound", "nobody has this name any more: the user was deleted or renamed", "join")
     return None, _error("NotInAnswer", f"{MFA_MODULE} does not mention this user", "join")
 
 
@@ -222,22 +230,23 @@ def _is_whole(answer: Answer) -> bool:
     return answer.source.get("listed_users") == existing
 
 
-def _not_in_answer(users: Answer, devices: Answer, vanished: t.Container[t.Any]) -> t.Iterator[tuple[Json, Json]]:
+def _not_in_answer(users: Answer, devices: Answer) -> t.Iterator[tuple[Json, Json]]:
     """Users with MFA facts of whom nobody said whether they can sign in.
 
-    Who is missing from a good answer of iam_console_users_info has no password; but not somebody who took over the name of a
-    user in it, nor somebody whom it took for deleted.
+    Who is missing from a good answer of iam_console_users_info has no password; but not somebody who took over the
+    name of a user in it, nor somebody whom it took for deleted.
     """
     known = {user["user_id"] for user in users.users}
     names = {fold(user["user_name"]) for user in users.users}
+    deleted = {user["user_id"] for user in users.vanished}
     for mfa in devices.users:
         if not mfa.get("user_id") or mfa["user_id"] in known:
             continue
         if users.error is not None:
             yield mfa, users.error
         elif fold(mfa["user_name"]) in names:
-            yield mfa, _error("Recreated", "has the name of another user since: created or renamed while it was read", "join")
-        elif mfa["user_id"] in {user.get("user_id") for user in users.vanished}:
+            yield mfa, _error("Recreated", "got the name of another user while the account was read", "join")
+        elif mfa["user_id"] in deleted:
             yield mfa, _error("Reappeared", f"{USERS_MODULE} found the user deleted, {MFA_MODULE} did not", "join")
 
 
@@ -265,7 +274,7 @@ def _own_error(user: Json | None, module: str) -> t.Iterator[Json]:
         yield {**error, "source": module}
 
 
-# --- the summary -----------------------------------------------------------------------------------------------------------
+# --- the summary -----------------------------------------------------------------------------------------------------
 
 
 def is_unknown(row: Json) -> bool:
@@ -280,41 +289,34 @@ def _status(error: Json | None, users: Answer, devices: Answer, rows: list[Json]
     return "complete" if read and not any(map(is_unknown, rows)) else "incomplete"
 
 
-def summarize(
-    users: Answer, devices: Answer, rows: list[Json], vanished: list[Json], status: str, ended: datetime.datetime | None
-) -> Json:
-    """Counts of console users, each in exactly one of enabled, disabled, none and unknown; null where nothing was read.
-
-    ``read_at`` is the age of the oldest deciding fact: the earlier of both readings, or, in bulk mode, until when the facts
-    about passwords are complete.
-    """
+def _counts(users: Answer, devices: Answer, rows: list[Json]) -> Json:
+    """Console users, each in exactly one of enabled, disabled, none and unknown; null where nothing was read."""
     states = collections.Counter("unknown" if is_unknown(row) else row["mfa_state"] for row in rows)
-    counts: Json = {"console_users": len(rows), **{state: states[state] for state in MFA_STATES}}
-    counts["console_access_unknown"] = sum(row["console_access"] != "enabled" for row in rows)
-    counts["multiple_devices"] = sum(row["multiple_devices"] is True for row in rows)
-    counts["suspected_automation"] = sum((row["automation"] or {}).get("suspected") is True for row in rows)
-    if not users.usable:
-        counts = dict.fromkeys(counts)
-    if not devices.usable:
-        counts["multiple_devices"] = None
-    read_at = _oldest(users.source, devices.source)
-    age = int((ended - read_at).total_seconds()) if ended and read_at else None
+    counts: Json = {
+        "console_users": len(rows),
+        **{state: states[state] for state in MFA_STATES},
+        "console_access_unknown": sum(row["console_access"] != "enabled" for row in rows),
+        "multiple_devices": sum(row["multiple_devices"] is True for row in rows) if devices.usable else None,
+        "suspected_automation": sum((row["automation"] or {}).get("suspected") is True for row in rows),
+    }
+    return counts if users.usable else dict.fromkeys(counts)
+
+
+def _account_facts(devices: Answer) -> Json:
+    root = devices.result.get("root")
+    orphans = devices.result.get("unassigned_virtual_devices")
     return {
-        **counts,
-        "vanished": len(vanished),
-        "vanished_users": vanished,
-        "orphan_devices": None,
-        "root_mfa_enabled": None,
-        "read_at": read_at.strftime("%Y-%m-%dT%H:%M:%SZ") if read_at else None,
-        "data_age_seconds": age,
-        "complete": status == "complete",
-        "missing": _missing(users.source, devices.source),
+        "orphan_devices": None if orphans is None else len(orphans),
+        "root_mfa_enabled": None if root is None else root.get("mfa_enabled"),
     }
 
 
-def _oldest(*sources: Json) -> datetime.datetime | None:
+def _age(ended: dt.datetime | None, *sources: Json) -> Json:
+    """The date of the oldest deciding fact: when reading began, or, in bulk mode, until when passwords are known."""
     moments = [source.get(key) for source in sources for key in ("read_at", "password_facts_complete_until")]
-    return min((parse_iso(moment) for moment in moments if moment), default=None)
+    read_at = min((parse_iso(moment) for moment in moments if moment), default=None)
+    age = int((ended - read_at).total_seconds()) if ended and read_at else None
+    return {"read_at": iso(read_at), "data_age_seconds": age}
 
 
 def _missing(*sources: Json) -> list[Json]:
@@ -324,7 +326,7 @@ def _missing(*sources: Json) -> list[Json]:
     return found
 
 
-# --- the table -------------------------------------------------------------------------------------------------------------
+# --- the table -------------------------------------------------------------------------------------------------------
 
 # The columns before and after those of the tags.
 COLUMNS = (
@@ -370,8 +372,9 @@ def tag_columns(configured: t.Iterable[str]) -> list[str]:
 
 
 def rows_csv(account_id: str, rows: t.Iterable[Json], tags: t.Sequence[str]) -> bytes:
-    """One line per console user. An empty cell is none; what is not known says so; devices stand in the same order in each of
-    their columns.
+    """One line per console user. An empty cell is none, and what is not known says so.
+
+    Devices stand in the same order in each of their columns.
     """
     header = [*COLUMNS, *(cell(f"tag:{key}") for key in tags), *MORE_COLUMNS]
     return csv_bytes(header, (_line(account_id, row, tags) for row in rows))
@@ -380,7 +383,9 @@ def rows_csv(account_id: str, rows: t.Iterable[Json], tags: t.Sequence[str]) -> 
 def _line(account_id: str, row: Json, tags: t.Sequence[str]) -> list[str]:
     password = row["password"]
     facts = [row[key] for key in ("user_name", "user_id", "arn", "path", "create_date", "console_access")]
-    dates = [_part(password, key) for key in ("created_at", "last_used", "last_changed", "next_rotation", "reset_required")]
+    dates = [
+        _part(password, key) for key in ("created_at", "last_used", "last_changed", "next_rotation", "reset_required")
+    ]
     return [
         account_id,
         *map(_known, facts),

@@ -2,16 +2,17 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What goes into a record, of all that a run could tell: only what is on a list here, so that no credential ever gets in.
+"""What goes into a record, of all that a run could tell: only what is on a list here, so no credential ever gets in.
 
-A registered result carries the module's arguments (role, ExternalId) and tracebacks; a role's options carry a connection.
-None of that is kept. This module util is PRIVATE to the collection; it can have breaking changes at any time.
+A registered result carries the module's arguments (role, ExternalId) and tracebacks; a role's options carry a
+connection. None of that is kept. This module util is PRIVATE to the collection; it can have breaking changes at any
+time.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import datetime
+import datetime as dt
 import typing as t
 
 from ansible_collections.iamguard.console_mfa.plugins.module_utils import _assessment, _provenance
@@ -76,7 +77,7 @@ class Request:
     tag_columns: list[str]
     started_at: str | None
     ansible_core: str
-    now: datetime.datetime
+    now: dt.datetime
 
 
 def content(request: Request) -> Content:
@@ -92,23 +93,23 @@ def content(request: Request) -> Content:
 
 def _assessment_content(request: Request) -> Content:
     results = {key: request.data.get(key) for key in ("console_users", "mfa")}
-    sources = [result["source"] for result in results.values() if _has_source(result)]
+    sources = [source for result in results.values() if (source := _source(result)) is not None]
     clocks = _Clocks.of(sources, request)
     assessment = _assessment.assess(
         request.account_id, results["console_users"], results["mfa"], request.data.get("error"), clocks.ended_aws
     )
     tags = _assessment.tag_columns(request.tag_columns)
-    nobody_answered = not sources
     body = {
         **_envelope(request, sources, clocks),
-        "source": {"complete": assessment.summary["complete"], **_merged(sources), **_each(results)},
+        "source": {"complete": assessment.summary["complete"], **_merged(sources)},
         "status": assessment.status,
         "error": assessment.error,
         "facts": {key: facts(result) for key, result in results.items()},
         "users": assessment.rows,
         "summary": assessment.summary,
     }
-    csv_text = None if nobody_answered else _assessment.rows_csv(request.account_id, assessment.rows, tags)
+    # A table without a line would read as an account without console users.
+    csv_text = _assessment.rows_csv(request.account_id, assessment.rows, tags) if sources else None
     return Content(body, clocks.name_time, clocks.name_clock, csv_text)
 
 
@@ -170,16 +171,13 @@ def _without_ansibles_own(value: t.Any) -> t.Any:
     return {key: item for key, item in value.items() if key not in ANSIBLES_OWN and not key.startswith("_ansible")}
 
 
-def _has_source(result: t.Any) -> bool:
-    return isinstance(result, dict) and not result.get("failed") and isinstance(result.get("source"), dict)
-
-
-def _each(results: t.Mapping[str, t.Any]) -> Json:
-    return {key: result["source"] if _has_source(result) else None for key, result in results.items()}
+def _source(result: t.Any) -> Json | None:
+    source = result.get("source") if isinstance(result, dict) and not result.get("failed") else None
+    return source if isinstance(source, dict) else None
 
 
 def _merged(sources: list[Json]) -> Json:
-    """The calls of both readings by operation, and every Region that was read."""
+    """The calls of all readings by operation, and every Region that was read; more is in the facts."""
     operations: Json = {}
     for source in sources:
         for operation, count in (source.get("calls") or {}).items():
@@ -190,11 +188,11 @@ def _merged(sources: list[Json]) -> Json:
 
 @dataclasses.dataclass(frozen=True)
 class _Clocks:
-    """Start and end by the controller's clock, and how far AWS's was ahead of it when it was last seen (None: never)."""
+    """Start and end by the controller's clock, and how far AWS's was ahead when last seen (None: never seen)."""
 
-    started_controller: datetime.datetime
-    ended_controller: datetime.datetime
-    offset: datetime.timedelta | None
+    started_controller: dt.datetime
+    ended_controller: dt.datetime
+    offset: dt.timedelta | None
 
     @classmethod
     def of(cls, sources: list[Json], request: Request) -> _Clocks:
@@ -204,15 +202,17 @@ class _Clocks:
             if clock.get("aws") and clock.get("controller"):
                 seen.append((parse_iso(clock["controller"]), parse_iso(clock["aws"])))
         offset = max(seen)[1] - max(seen)[0] if seen else None
-        started = parse_iso(request.started_at) if request.started_at else min([request.now, *(pair[0] for pair in seen)])
+        started = (
+            parse_iso(request.started_at) if request.started_at else min([request.now, *(pair[0] for pair in seen)])
+        )
         return cls(started, request.now, offset)
 
     @property
-    def ended_aws(self) -> datetime.datetime | None:
+    def ended_aws(self) -> dt.datetime | None:
         return None if self.offset is None else self.ended_controller + self.offset
 
     @property
-    def name_time(self) -> datetime.datetime:
+    def name_time(self) -> dt.datetime:
         return self.ended_aws or self.ended_controller
 
     @property
@@ -225,10 +225,10 @@ class _Clocks:
     def ended(self) -> Json:
         return self._both(self.ended_controller)
 
-    def _both(self, controller: datetime.datetime) -> Json:
+    def _both(self, controller: dt.datetime) -> Json:
         aws = None if self.offset is None else _instant(controller + self.offset)
         return {"aws": aws, "controller": _instant(controller)}
 
 
-def _instant(moment: datetime.datetime) -> str:
-    return moment.astimezone(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+def _instant(moment: dt.datetime) -> str:
+    return moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

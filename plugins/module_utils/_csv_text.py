@@ -6,11 +6,11 @@
 
 A cell is encoded in three steps, each of which can be undone (``decode``, ``decode_list``):
 
-1. Backslashes, control characters, invisible format characters and what UTF-8 cannot hold become escapes (``\\x0a``); within a
-   list also the semicolon (``\\;``).
+1. Backslashes, control characters, invisible format characters and what UTF-8 cannot hold become escapes
+   (``\\x0a``); within a list also the semicolon (``\\;``).
 2. The items of a list are joined by "; ".
-3. A spreadsheet takes what begins with = + - @ for a formula, also after quotes and blanks, and where it splits lines at
-   semicolons (much of Europe) also in the middle of a cell: an apostrophe goes in front of each such place.
+3. A spreadsheet takes what begins with = + - @ for a formula, also after quotes and blanks, and where it splits lines
+   at semicolons (much of Europe) also in the middle of a cell: an apostrophe goes in front of each such place.
 
 Pure. This module util is PRIVATE to the collection; it can have breaking changes at any time.
 """

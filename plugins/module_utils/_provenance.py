@@ -9,7 +9,9 @@ This module util is PRIVATE to the collection; it can have breaking changes at a
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
+import pathlib
 import platform
 import pwd
 import re
@@ -23,11 +25,6 @@ try:
     from ansible_collections.amazon.aws.plugins.module_utils.common import AMAZON_AWS_COLLECTION_VERSION
 except ImportError:  # recorded as unknown: a record is worth more than this number
     AMAZON_AWS_COLLECTION_VERSION = None
-
-try:
-    from botocore import __version__ as BOTOCORE_VERSION
-except ImportError:  # recorded as unknown
-    BOTOCORE_VERSION = None
 
 # What a launcher may say of itself, in the names that AWX gives to its jobs' variables.
 LAUNCHER_FIELDS = (
@@ -68,9 +65,16 @@ def versions(ansible_core: str) -> Json:
         "iamguard.console_mfa": COLLECTION_VERSION,
         "ansible-core": ansible_core,
         "amazon.aws": AMAZON_AWS_COLLECTION_VERSION,
-        "botocore": BOTOCORE_VERSION,
+        "botocore": _installed("botocore"),
         "python": platform.python_version(),
     }
+
+
+def _installed(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def launcher(given: t.Mapping[str, t.Any]) -> Json:
@@ -121,8 +125,8 @@ def _first_line(text: str | None) -> str:
 
 def _git(directory: str, *arguments: str) -> str:
     environment = {"PATH": os.environ.get("PATH", os.defpath), "HOME": os.environ.get("HOME", "/"), "LC_ALL": "C"}
-    done = subprocess.run(
-        [*_GIT, "-C", os.path.abspath(directory), *arguments],
+    done = subprocess.run(  # noqa: S603 - no shell, fixed arguments, and -C takes whatever follows as a directory
+        [*_GIT, "-C", str(pathlib.Path(directory).absolute()), *arguments],
         env={**environment, "GIT_TERMINAL_PROMPT": "0"},
         stdin=subprocess.DEVNULL,
         capture_output=True,

@@ -2,22 +2,23 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Records are evidence: what they look like, how they are chained, and how a chain is checked.
+"""Records are evidence: what they look like and how they are chained.
 
-A record is one JSON object in one file or S3 object, written once. Its text is canonical, it carries its own SHA-256 and the
-name and SHA-256 of the record before it of the same account and kind (a *shelf* of the store). Names sort by time, so the
-latest record is the last name: there is no pointer that could be wrong. An auditor can check a record without this code::
+A record is one JSON object in one file or S3 object, written once. Its text is canonical, it carries its own SHA-256
+and the name and SHA-256 of the record before it of the same account and kind (a *shelf* of the store). Names sort by
+time, so the latest record is the last name: there is no pointer that could be wrong. An auditor can check a record
+without this code::
 
     jq -acS 'del(.sha256)' RECORD.json | sha256sum        # equals .sha256
 
-Pure apart from the store that is passed in. This module util is PRIVATE to the collection; it can have breaking changes at
-any time.
+Pure apart from the store that is passed in. This module util is PRIVATE to the collection; it can have breaking changes
+at any time.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import datetime
+import datetime as dt
 import hashlib
 import json
 import re
@@ -44,7 +45,7 @@ _NAME = re.compile(
     re.ASCII,
 )
 _NAME_TIME = "%Y%m%dT%H%M%S.%fZ"
-_TICK = datetime.timedelta(microseconds=1)
+_TICK = dt.timedelta(microseconds=1)
 
 
 class RecordError(Exception):
@@ -55,24 +56,53 @@ class RecordError(Exception):
         self.problem = problem
 
 
-class NameTaken(Exception):
+class NameTakenError(Exception):
     """The store holds other bytes under this name; it never overwrites."""
 
 
+class StoreSettingsError(ValueError):
+    """The settings of a store are refused; the text says what to set."""
+
+
+class StoreError(Exception):
+    """The store could not be used: which operation failed and how, which permission is missing, what to do next."""
+
+    def __init__(
+        self, store: str, operation: str, *, code: str, message: str, advice: str, permission: str | None = None
+    ) -> None:
+        self.operation = operation
+        self.code = code
+        self.permission = permission
+        needs = f" Missing permission: {permission}." if permission else ""
+        super().__init__(f"Record store {store}: {operation} failed: {code}: {message.rstrip('.')}.{needs} {advice}")
+
+    def as_dict(self) -> Json:
+        """``{operation, code, message, permission}`` like every error of this collection."""
+        return {
+            "operation": self.operation,
+            "code": self.code,
+            "message": str(self),
+            "permission": self.permission,
+        }
+
+
 class Store(t.Protocol):
-    """Where records are kept: shelves (account id, kind) of names, each written once. Errors are the store's own."""
+    """Where records are kept: shelves of names, each written once. Whatever cannot be done raises StoreError."""
+
+    def ready(self) -> bool:
+        """Make sure that records can be written, as far as possible without writing one; True if it made anything."""
 
     def shelves(self) -> list[Shelf]:
         """The shelves that exist, sorted."""
 
     def names(self, shelf: Shelf) -> list[str]:
-        """All names on the shelf, sorted; empty only if there is nothing on it (a failed listing is an error)."""
+        """All names on the shelf, sorted; empty only if nothing is on it."""
 
     def read(self, shelf: Shelf, name: str) -> bytes:
         """The bytes under a name that exists."""
 
     def write_once(self, shelf: Shelf, name: str, data: bytes) -> str:
-        """Write all or nothing, never over something else (NameTaken); the same bytes again count as written.
+        """Write all or nothing, never over something else (NameTakenError); the same bytes again count as written.
 
         Returns where they are, for people.
         """
@@ -92,8 +122,8 @@ class Shelf:
             raise ValueError(f"{kind!r} is no kind of record; known are {', '.join(KINDS)}")
         if not isinstance(account_id, str) or (account_id != FLEET and not _ACCOUNT_ID.fullmatch(account_id)):
             raise ValueError(
-                f"{account_id!r} is not an account id: it must be 12 digits in quotes (YAML reads a number with a leading 0 "
-                f"as octal), or {FLEET!r} for a record about the whole run"
+                f"{account_id!r} is not an account id: write its 12 digits in quotes (YAML reads a number that begins "
+                f"with zero as octal), or {FLEET!r} for a record about the whole run"
             )
         return cls(account_id, kind)
 
@@ -102,13 +132,13 @@ class Shelf:
 class RecordName:
     """When a record was ended, by which run, and whether that was a check-mode run. The texts sort by time."""
 
-    time: datetime.datetime
+    time: dt.datetime
     run_id: str
     check_mode: bool = False
 
     @property
     def base(self) -> str:
-        stamp = self.time.astimezone(datetime.timezone.utc).strftime(_NAME_TIME)
+        stamp = self.time.astimezone(dt.UTC).strftime(_NAME_TIME)
         return f"{stamp}-{self.run_id}{'-check' if self.check_mode else ''}"
 
     @property
@@ -122,27 +152,27 @@ class RecordName:
         if not match:
             return None
         try:
-            time = datetime.datetime.strptime(match["time"], _NAME_TIME)
+            time = dt.datetime.strptime(f"{match['time']}+0000", f"{_NAME_TIME}%z")
         except ValueError:
             return None
-        return cls(time.replace(tzinfo=datetime.timezone.utc), match["run_id"], match["check"] is not None)
+        return cls(time, match["run_id"], match["check"] is not None)
 
 
 def check_run_id(run_id: str) -> str:
     """A run id becomes part of file names, so it is refused rather than rewritten. Raises ValueError."""
     if not _RUN_ID.fullmatch(run_id):
         raise ValueError(
-            f"{run_id!r} is not a run id: it must be 1 to 64 letters, digits, '.', '_' or '-', begin with a letter or digit "
-            "and not end in '-check'"
+            f"{run_id!r} is not a run id: it must be 1 to 64 letters, digits, '.', '_' or '-', begin with a letter or "
+            "digit, and not end in '-check'"
         )
     return run_id
 
 
-# --- canonical JSON and hashes ---------------------------------------------------------------------------------------------
+# --- canonical JSON and hashes ---------------------------------------------------------------------------------------
 
 
 def canonical_json(value: t.Any) -> bytes:
-    """The only text of a value: sorted keys, no spaces, ASCII (also no DEL, so that a terminal shows it inertly), one newline.
+    """The only text of a value: sorted keys, no spaces, ASCII, one newline. Inert on a terminal (no DEL either).
 
     Raises ValueError for what JSON does not hold (NaN, keys that are not text, other types).
     """
@@ -164,7 +194,7 @@ def _refuse_foreign_keys(value: t.Any) -> None:
         if isinstance(node, dict):
             for key, child in node.items():
                 if not isinstance(key, str):
-                    raise ValueError(f"the key {key!r} is not text")
+                    raise ValueError(f"the key {key!r} is not text")  # noqa: TRY004 - one error for all that is not JSON
                 pending.append(child)
         elif isinstance(node, (list, tuple)):
             pending.extend(node)
@@ -211,7 +241,7 @@ def parse_record(data: bytes, name: str, shelf: Shelf) -> Json:
     if isinstance(schema, int) and not isinstance(schema, bool) and schema > SCHEMA:
         raise RecordError(
             "newer_schema",
-            f"has schema {schema}, and this version of iamguard.console_mfa reads up to {SCHEMA}: update the collection",
+            f"has schema {schema}, and this version of iamguard.console_mfa reads up to {SCHEMA}: update it",
         )
     if seal(record)["sha256"] != record.get("sha256"):
         raise RecordError("altered", "was altered: its content does not have the SHA-256 that it states")
@@ -227,7 +257,7 @@ def parse_record(data: bytes, name: str, shelf: Shelf) -> Json:
     return record
 
 
-# --- schema ----------------------------------------------------------------------------------------------------------------
+# --- schema ----------------------------------------------------------------------------------------------------------
 
 
 def _is_link(value: t.Any) -> bool:
@@ -291,7 +321,31 @@ def schema_problems(record: Json) -> list[str]:
     return problems
 
 
-# --- the chain -------------------------------------------------------------------------------------------------------------
+# --- the chain -------------------------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """What is wrong with a record (or with a shelf, when ``record`` is None); ``problem`` is a stable code for it.
+
+    ``severity``: error (it is no evidence), warning (it wants an explanation), info (harmless).
+    """
+
+    shelf: Shelf
+    record: str | None
+    problem: str
+    severity: str
+    message: str
+
+    def as_dict(self) -> Json:
+        where = {"account_id": self.shelf.account_id, "kind": self.shelf.kind}
+        return {
+            **where,
+            "record": self.record,
+            "problem": self.problem,
+            "severity": self.severity,
+            "message": self.message,
+        }
 
 
 @dataclasses.dataclass(frozen=True)
@@ -310,10 +364,10 @@ def record_names(names: t.Iterable[str]) -> list[RecordName]:
 def latest_record(store: Store, shelf: Shelf) -> Latest:
     """The last whole record of a real run on this shelf.
 
-    A damaged one is passed over and told; one of a newer schema is an error (RecordError), because what follows it cannot be
-    judged by this version.
+    A damaged one is passed over and told; one of a newer schema is an error (RecordError), because this version cannot
+    judge what follows it.
     """
-    damaged = []
+    damaged: list[Problem] = []
     for name in reversed(record_names(store.names(shelf))):
         if name.check_mode:
             continue
@@ -322,7 +376,7 @@ def latest_record(store: Store, shelf: Shelf) -> Latest:
         except RecordError as error:
             if error.problem == "newer_schema":
                 raise RecordError(error.problem, f"Record {name.text} {error}") from error
-            damaged.append(_error(shelf, name.text, error.problem, str(error)))
+            damaged.append(Problem(shelf, name.text, error.problem, "error", str(error)))
     return Latest(None, tuple(damaged))
 
 
@@ -331,7 +385,7 @@ class Content:
     """Everything of a record but what depends on the chain; when it ended, by "aws" or "controller" clock; its CSV."""
 
     body: Json
-    ended: datetime.datetime
+    ended: dt.datetime
     clock: str
     csv_text: bytes | None = None
 
@@ -370,12 +424,14 @@ def write_record(store: Store, shelf: Shelf, content: Content) -> Written:
             if content.csv_text is not None:
                 csv_location = store.write_once(shelf, f"{name.base}.csv", content.csv_text)
             location = store.write_once(shelf, name.text, canonical_json(record))
-        except NameTaken:
+        except NameTakenError:
             taken = name
             continue
         return Written(record, location, csv_location, latest.damaged)
     run_id = content.body["run_id"]
-    raise RecordError("name_taken", f"{NAME_ATTEMPTS} names in a row are taken: do several runs use the run id {run_id}?")
+    raise RecordError(
+        "name_taken", f"{NAME_ATTEMPTS} names in a row are taken: do several runs use the run id {run_id}?"
+    )
 
 
 def _next_name(content: Content, previous: Json | None, taken: RecordName | None) -> RecordName:
@@ -394,7 +450,7 @@ def _chain(content: Content, name: RecordName, previous: Json | None) -> Json:
             "name": name.text,
             "name_time": {
                 "clock": content.clock,
-                "wanted": content.ended.astimezone(datetime.timezone.utc).strftime(_NAME_TIME),
+                "wanted": content.ended.astimezone(dt.UTC).strftime(_NAME_TIME),
                 "moved": moved,
                 "reason": "the clock was not later than the name of the record before it" if moved else None,
             },
@@ -402,145 +458,3 @@ def _chain(content: Content, name: RecordName, previous: Json | None) -> Json:
             "previous": {"name": previous["name"], "sha256": previous["sha256"]} if previous else None,
         }
     )
-
-
-# --- the verifier ----------------------------------------------------------------------------------------------------------
-
-
-@dataclasses.dataclass(frozen=True)
-class Problem:
-    """What is wrong with a record (or with a shelf, when ``record`` is None).
-
-    ``severity``: error (not to be relied on), warning (explainable, look at it), info (left behind, harmless).
-    """
-
-    shelf: Shelf
-    record: str | None
-    problem: str
-    severity: str
-    message: str
-
-    def as_dict(self) -> Json:
-        where = {"account_id": self.shelf.account_id, "kind": self.shelf.kind}
-        return {
-            **where,
-            "record": self.record,
-            "problem": self.problem,
-            "severity": self.severity,
-            "message": self.message,
-        }
-
-
-# Judges the facts in a record again; yields (problem, severity, message).
-Judge = t.Callable[[Json], t.Iterable[tuple[str, str, str]]]
-
-
-def verify(store: Store, shelves: t.Iterable[Shelf], judge: Judge | None = None) -> tuple[int, list[Problem]]:
-    """How many records there are, and everything that is wrong: hashes, schema, chain, attachments, and what a judge finds.
-
-    What this cannot see, because nothing outside the store vouches for it: the newest records taken away as a whole.
-    """
-    count, problems = 0, []
-    for shelf in shelves:
-        names = store.names(shelf)
-        count += len(record_names(names))
-        problems += _verify_shelf(store, shelf, names, judge)
-    return count, problems
-
-
-def _verify_shelf(store: Store, shelf: Shelf, names: list[str], judge: Judge | None) -> list[Problem]:
-    whole, problems = _read_all(store, shelf, names)
-    problems += _chain_problems(shelf, record_names(names), whole)
-    problems += _attachment_problems(store, shelf, names, whole)
-    if judge is not None:
-        problems += [Problem(shelf, name, *finding) for name, record in whole.items() for finding in judge(record)]
-    if not record_names(names):
-        problems.append(Problem(shelf, None, "no_records", "error", "has no record, so nothing is proved"))
-    return sorted(problems, key=lambda problem: (problem.record or "", problem.problem, problem.message))
-
-
-def _read_all(store: Store, shelf: Shelf, names: t.Iterable[str]) -> tuple[dict[str, Json], list[Problem]]:
-    whole, problems = {}, []
-    for name in record_names(names):
-        try:
-            whole[name.text] = parse_record(store.read(shelf, name.text), name.text, shelf)
-        except RecordError as error:
-            problems.append(Problem(shelf, name.text, error.problem, "error", str(error)))
-    return whole, problems
-
-
-def _chain_problems(shelf: Shelf, names: list[RecordName], whole: t.Mapping[str, Json]) -> list[Problem]:
-    present = {name.text: name for name in names}
-    followers: dict[str | None, list[str]] = {}
-    problems = []
-    for text, record in whole.items():
-        previous = record["previous"]
-        if record["check_mode"] != present[text].check_mode or record["run_id"] != present[text].run_id:
-            problems.append(_error(shelf, text, "wrong_name", "has a name that does not fit its run id or check mode"))
-        if previous is not None:
-            problems += _link_problems(shelf, text, previous, present, whole)
-        if not record["check_mode"]:
-            followers.setdefault(previous["name"] if previous else None, []).append(text)
-    for before, after in followers.items():
-        if len(after) > 1:
-            problems += [_fork(shelf, text, before, after) for text in after]
-    return problems
-
-
-def _error(shelf: Shelf, record: str, problem: str, message: str) -> Problem:
-    return Problem(shelf, record, problem, "error", message)
-
-
-def _fork(shelf: Shelf, record: str, before: str | None, after: list[str]) -> Problem:
-    others = ", ".join(name for name in after if name != record)
-    text = f"follows {before or 'no record'}, as does {others}: two runs at the same time"
-    return Problem(shelf, record, "fork", "warning", text)
-
-
-def _link_problems(
-    shelf: Shelf, text: str, previous: Json, present: t.Mapping[str, RecordName], whole: t.Mapping[str, Json]
-) -> t.Iterator[Problem]:
-    name = previous["name"]
-    if name not in present:
-        yield _error(shelf, text, "missing_predecessor", f"follows {name}, which is not there (any more)")
-        return
-    if present[name].check_mode:
-        yield _error(shelf, text, "check_mode_predecessor", f"follows {name}, a record of a check-mode run")
-    if name >= text:
-        yield _error(shelf, text, "wrong_order", f"follows {name}, whose name is not earlier")
-    if name in whole and whole[name]["sha256"] != previous["sha256"]:
-        yield _error(shelf, text, "broken_link", f"follows {name} with another SHA-256: that one was replaced")
-
-
-def _attachment_problems(
-    store: Store, shelf: Shelf, names: t.Iterable[str], whole: t.Mapping[str, Json]
-) -> t.Iterator[Problem]:
-    present = set(names)
-    claimed = set()
-    for text, record in whole.items():
-        for attachment in record["attachments"]:
-            name = attachment["name"]
-            claimed.add(name)
-            if name != f"{text.removesuffix('.json')}.csv":
-                yield _error(shelf, text, "wrong_attachment", f"names {name!r} as its attachment, which is not its own")
-            elif name not in present:
-                yield _error(shelf, text, "missing_attachment", f"lacks its attachment {name}")
-            elif sha256(store.read(shelf, name)) != attachment["sha256"]:
-                yield _error(shelf, text, "altered_attachment", f"does not have the {name} that it was written with")
-    records = {name.text for name in record_names(present)}
-    damaged = {f"{name.removesuffix('.json')}.csv" for name in records - whole.keys()}
-    for name in sorted(present - records - claimed - damaged):
-        yield _leftover(shelf, name, whole)
-
-
-def _leftover(shelf: Shelf, name: str, whole: t.Mapping[str, Json]) -> Problem:
-    record = f"{name.removesuffix('.csv')}.json"
-    if name.endswith(".csv") and record in whole:
-        return _error(shelf, name, "unclaimed_attachment", "is not an attachment of the record whose name it bears")
-    if name.endswith(".csv") and RecordName.parse(record):
-        return Problem(shelf, name, "interrupted", "info", "was written by a run that ended before its record was")
-    if name.startswith(".tmp-"):
-        return Problem(
-            shelf, name, "interrupted", "info", "was left behind by a run that was killed; it can be deleted"
-        )
-    return Problem(shelf, name, "foreign", "warning", "was not written by this collection")

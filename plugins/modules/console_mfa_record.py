@@ -17,7 +17,7 @@ description:
     written once and never overwritten.
   - Verifies the records that are there, whether they were altered, renamed, moved or taken out of their chain.
   - Runs on the controller and uses the controller's own credentials for the store, never those of an account. A record
-    holds no credentials, of what an account was reached with, it holds the role and the session's name.
+    holds no credentials; of how an account was reached, it holds the profile, the role and the session's name.
   - An assessment joins the results of M(iamguard.console_mfa.iam_console_users_info) and
     M(iamguard.console_mfa.iam_mfa_info) by UserId and comes with a CSV file of one row per user who can sign in. A user
     of whom only one of them knows is C(unknown) in it, with the reason.
@@ -86,16 +86,16 @@ options:
       - What is recorded.
       - For O(kind=assessment), C(console_users) and C(mfa) are the results of
         M(iamguard.console_mfa.iam_console_users_info) and M(iamguard.console_mfa.iam_mfa_info) as registered (also of a
-        failed task; null where it did not run). C(error) says why the account could not be assessed at all; the result of
-        the failed task will do. C(options), C(policy) and C(decisions) are what the run went by.
-      - For other kinds, C(status) is V(complete), V(incomplete) or V(failed); C(users), C(summary), C(facts), C(source),
-        C(error), C(options), C(policy) and C(decisions) are kept as they are.
+        failed task; null where it did not run). C(error) says why the account could not be assessed at all; the result
+        of the failed task will do. C(options), C(policy) and C(decisions) are what the run went by.
+      - For other kinds, C(status) is V(complete), V(incomplete) or V(failed); C(users), C(summary), C(facts),
+        C(source), C(error), C(policy) and C(decisions) are kept as they are.
       - Of C(options) only those are kept that say how an account was read; keys, tokens and an ExternalId are not.
       - It is data, and nothing in it is ever templated.
     type: dict
   run_id:
     description:
-      - The id of the run, which is part of the record's name, of up to 64 letters, digits, dots, dashes and underscores.
+      - The id of the run, which is part of the record's name. Up to 64 letters, digits, dots, dashes and underscores.
     type: str
   launcher:
     description:
@@ -112,14 +112,14 @@ options:
     elements: str
     default: []
   started_at:
-    description: When the run began by the controller's clock, in ISO 8601 with time zone; by default, when it first read.
+    description: When the run began by the controller's clock, in ISO 8601 with a time zone; by default, when it read.
     type: str
 attributes:
   check_mode:
     support: full
     details:
-      - A run in check mode is recorded too, because an audit leaves evidence. Such a record is marked, and no later record
-        follows it. Nothing but the store is written.
+      - A run in check mode is recorded too, because an audit leaves evidence. Such a record is marked, and no later
+        record follows it. Nothing but the store is written.
   diff_mode:
     support: none
   idempotent:
@@ -128,9 +128,10 @@ attributes:
       - Every call with O(state=written) writes one more record, and says that it changed something. A play that tells
         whether an B(account) was changed sets C(changed_when) on this task.
 notes:
-  - The names of records sort by time, so the last one is the latest. If the clock goes back, a name is moved behind that of
-    the record before it, and the record says so.
-  - Two runs at the same time both follow the same record. Both count, and O(state=verified) reports the fork as a warning.
+  - The names of records sort by time, so the last one is the latest. If the clock goes back, a name is moved behind
+    that of the record before it, and the record says so.
+  - Two runs at the same time both follow the same record. Both count, and O(state=verified) reports the fork as a
+    warning.
   - Whoever may write to the store can take away its newest records unseen, so let nobody delete there; a bucket with S3
     Object Lock sees to that.
   - >-
@@ -214,7 +215,7 @@ record:
       returned: O(state=written)
       type: str
     csv_location:
-      description: Where the CSV file is; null for a record without one, such as one of an account that nobody could read.
+      description: Where the CSV file is; null for a record without one, as of an account that could not be read.
       returned: O(state=written)
       type: str
     check_mode:
@@ -227,8 +228,8 @@ record:
       type: str
 summary:
   description:
-    - The record's summary. For an assessment, its counts; each user is in exactly one of C(enabled), C(disabled), C(none)
-      and C(unknown). Null is what was not read.
+    - The record's summary. For an assessment, its counts; each user is in exactly one of C(enabled), C(disabled),
+      C(none) and C(unknown). Null is what was not read.
   returned: O(state=written)
   type: dict
   sample:
@@ -365,29 +366,30 @@ error:
   sample:
     operation: ListObjectsV2
     code: AccessDenied
-    message: "Record store s3://example-audit-records/console-mfa: ListObjectsV2 failed: AccessDenied: Access Denied. Missing
-      permission: s3:ListBucket."
+    message: "Record store s3://example-audit-records/console-mfa: ListObjectsV2 failed: AccessDenied: Access Denied.
+      Missing permission: s3:ListBucket."
     permission: s3:ListBucket
 """
 
-import datetime
+import datetime as dt
 import os
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._content import Request, content
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._records import (
     RecordError,
     Shelf,
+    StoreError,
     check_run_id,
-    verify,
     write_record,
 )
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._store import (
     STORE_OPTIONS,
-    StoreError,
     open_store,
     refuse_ephemeral,
 )
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._verification import verify
 
 ARGUMENT_SPEC = {
     "state": {"type": "str", "choices": ["written", "verified", "ready"], "default": "written"},
@@ -412,11 +414,17 @@ def written(params, check_mode, ansible_core):
     refuse_ephemeral(params["store"], os.environ, params["launcher"])
     shelf = Shelf.of(params["account_id"], params["kind"])
     request = Request(
+        kind=shelf.kind,
+        account_id=shelf.account_id,
         run_id=check_run_id(params["run_id"]),
         check_mode=check_mode,
+        data=params["data"],
+        launcher=params["launcher"],
+        inventory_dir=params["inventory_dir"],
+        tag_columns=params["tag_columns"],
+        started_at=params["started_at"],
         ansible_core=ansible_core,
-        now=datetime.datetime.now(datetime.timezone.utc),
-        **{key: params[key] for key in ("kind", "account_id", "data", "launcher", "inventory_dir", "tag_columns", "started_at")},
+        now=dt.datetime.now(dt.UTC),
     )
     result = write_record(open_store(params["store"]), shelf, content(request))
     return {
@@ -440,7 +448,10 @@ def verified(params):
     elif errors:
         first = errors[0]
         where = first.record or f"{first.shelf.account_id}/{first.shelf.kind}"
-        result |= {"failed": True, "msg": f"{len(errors)} error(s) in {count} record(s), the first: {where} {first.message}"}
+        result |= {
+            "failed": True,
+            "msg": f"{len(errors)} error(s) in {count} record(s), the first: {where} {first.message}",
+        }
     return result
 
 
