@@ -19,6 +19,7 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import
 
 try:
     from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
 except ImportError:  # the modules themselves report the missing library
     pass
 
@@ -47,14 +48,13 @@ class AwsCallError(Exception):
 
 
 def describe_error(service: str, operation: str, exception: Exception) -> CallError:
-    """What AWS said. Of other failures only the kind and botocore's own text without any reply: parse errors quote
-    replies whole."""
+    """What AWS or botocore said, but not botocore's words on a reply that it cannot parse: they quote the reply."""
     if isinstance(exception, ClientError):
         detail = exception.response.get("Error", {})
         code, message = str(detail.get("Code", "")), str(detail.get("Message", ""))
         permission = f"{service}:{operation}" if code in DENIED else None
         return CallError(operation, code, _advise(code, message), permission)
-    text = "the reply could not be read" if "Parse" in type(exception).__name__ else str(exception)
+    text = "the reply could not be read" if isinstance(exception, ResponseParserError) else str(exception)
     return CallError(operation, type(exception).__name__, text)
 
 
@@ -79,7 +79,7 @@ def _operation(
         def call(*args: P.args, **kwargs: P.kwargs) -> R:
             try:
                 return function(*args, **kwargs)
-            except (ClientError, BotoCoreError) as exception:
+            except (ClientError, BotoCoreError, ResponseParserError) as exception:
                 error = describe_error(service, name, exception)
             if error.code in absent:
                 return t.cast(R, None)
