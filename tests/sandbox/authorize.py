@@ -44,12 +44,11 @@ class Authorizer:
         """Raises AccessDenied, worded as AWS words it, unless the caller has the permission."""
         decision = self.decide(call, permission, target)
         if not decision.allowed:
-            shown = target.shown if target.shown is not None else target.arn
-            raise access_denied(call.caller.arn, permission, shown, decision.phrase(permission))
+            raise access_denied(call.caller.arn, permission, target.named, decision.phrase(permission))
 
     def decide(self, call: Call, permission: str, target: Target) -> Decision:
         context = {**base_context(call), **target.context}
-        request = Request(permission, target.arn, context, call.caller.arn)
+        request = Request(permission, target.arn, context, call.caller.arn, target.account_id)
         return evaluate(request, self.policies(call.caller))
 
     def decide_assume_role(

@@ -44,20 +44,17 @@ class World(t.Protocol):
 
 @dataclass
 class Call:
-    """One request that was understood and whose caller is known."""
+    """One request that was understood and whose caller is known. ``account`` is the caller's as reads see it at present."""
 
     world: World
     caller: Caller
+    account: Account
     operation: Operation
     params: Params
     region: str
     now: datetime.datetime
     request_id: str
     user_agent: str = ""
-
-    @property
-    def account(self) -> Account:
-        return self.caller.account
 
     @property
     def user_name(self) -> str | None:
@@ -68,11 +65,18 @@ class Call:
 
 @dataclass(frozen=True)
 class Target:
-    """What a call is about: ``arn`` is what policies are compared with, ``shown`` what AWS's refusal says instead of it."""
+    """What a call is about. ``arn`` is what policies are compared with, ``shown`` what AWS's refusal says instead of it (nothing
+    at all where it is empty); ``account_id`` is the owner, where the ARN does not tell."""
 
     arn: str = "*"
     shown: str | None = None
     context: t.Mapping[str, t.Any] = field(default_factory=dict)
+    account_id: str | None = None
+
+    @property
+    def named(self) -> str | None:
+        """What a refusal calls it."""
+        return self.arn if self.shown is None else self.shown or None
 
 
 Handler = t.Callable[[Call], Result]

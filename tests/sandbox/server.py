@@ -6,13 +6,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
+import socket
 import socketserver
 import threading
+import traceback
 import typing as t
 
 from .engine import Sandbox
-from .wire import HttpRequest
+from .wire import HttpReply, HttpRequest
 
 HOST = "127.0.0.1"
 
@@ -25,7 +28,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _answer(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
         body = self.rfile.read(length) if length else b""
-        reply = self.server.sandbox.handle(HttpRequest.of(self.command, self.path, self.headers.items(), body))
+        try:
+            reply = self.server.sandbox.handle(HttpRequest.of(self.command, self.path, self.headers.items(), body))
+        except Exception:  # noqa: BLE001  # a fault of the sandbox itself: loud here, and never retried by an SDK
+            traceback.print_exc()
+            reply = HttpReply(501, b"<ErrorResponse><Error><Code>SandboxBroken</Code></Error></ErrorResponse>")
         self.send_response_only(reply.status)
         for name, value in reply.headers.items():
             self.send_header(name, value)
@@ -52,7 +59,23 @@ class _Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
 
     def __init__(self, sandbox: Sandbox, port: int) -> None:
         self.sandbox = sandbox
+        self._connections: set[socket.socket] = set()
         super().__init__((HOST, port), _Handler)
+
+    def get_request(self) -> tuple[socket.socket, t.Any]:
+        connection, address = super().get_request()
+        self._connections.add(connection)
+        return connection, address
+
+    def shutdown_request(self, request: t.Any) -> None:
+        self._connections.discard(request)
+        super().shutdown_request(request)
+
+    def close_connections(self) -> None:
+        """Clients keep connections open; without this they would outlive the server."""
+        for connection in list(self._connections):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 class SandboxServer:
@@ -76,6 +99,7 @@ class SandboxServer:
 
     def stop(self) -> None:
         self._server.shutdown()
+        self._server.close_connections()
         self._server.server_close()
         self._thread.join()
 

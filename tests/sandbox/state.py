@@ -46,6 +46,7 @@ class Device:
     serial: str
     kind: str  # virtual | hardware | fido | sms
     name: str
+    path: str
     created: datetime.datetime
     enabled: datetime.datetime | None = None
     owner: str | None = None

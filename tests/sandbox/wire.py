@@ -18,9 +18,10 @@ from xml.sax.saxutils import escape
 
 from moto.core.errors import ErrorLookupFactory
 from moto.core.model import OperationModel, ServiceModel
-from moto.core.parse import PROTOCOL_PARSERS
+from moto.core.parse import PROTOCOL_PARSERS, RequestParserError
 from moto.core.serialize import get_serializer_class
 from moto.core.utils import get_service_model
+from werkzeug.datastructures import Headers, MultiDict
 
 from .errors import AwsError, NotModelled, validation
 
@@ -125,8 +126,8 @@ def parse_params(model: OperationModel, protocol: str, request: HttpRequest, val
         parsed: Params = PROTOCOL_PARSERS[protocol](model).parse(
             {
                 "method": request.method,
-                "values": values,
-                "headers": request.headers,
+                "values": MultiDict(values),
+                "headers": Headers(),
                 "body": request.body,
                 "url_path": request.path,
                 "url_params": {},
@@ -138,6 +139,26 @@ def parse_params(model: OperationModel, protocol: str, request: HttpRequest, val
         ) from error
     if protocol == "json":
         _refuse_unknown(model, set(json.loads(request.body or b"{}")))
+    return parsed
+
+
+def parse_rest_params(
+    model: OperationModel, request: HttpRequest, headers: t.Mapping[str, str], place: dict[str, str]
+) -> Params:
+    """Parameters of the protocol rest-xml. ``place`` holds those that were found in the path."""
+    try:
+        parsed: Params = PROTOCOL_PARSERS["rest-xml"](model).parse(
+            {
+                "method": request.method,
+                "values": MultiDict(urllib.parse.parse_qsl(request.query, keep_blank_values=True)),
+                "headers": Headers(list(headers.items())),
+                "body": request.body,
+                "url_path": request.path,
+                "url_params": place,
+            }
+        )
+    except (ValueError, RequestParserError) as error:
+        raise AwsError("MalformedXML", "The XML you provided was not well-formed", 400) from error
     return parsed
 
 
@@ -203,8 +224,10 @@ def serialize(model: OperationModel, protocol: str, result: t.Any, request_id: s
     serializer = get_serializer_class(str(model.service_model.service_name), protocol)(operation_model=model)
     serializer.context.request_id = request_id
     reply = serializer.serialize(result)
-    body = reply["body"]
-    return HttpReply(reply["status_code"], body.encode() if isinstance(body, str) else body, dict(reply["headers"]))
+    body, headers = reply["body"], dict(reply["headers"])
+    if isinstance(result, dict) and "ContentType" in result:  # an object's own type, not that of the protocol
+        headers["Content-Type"] = result["ContentType"]
+    return HttpReply(reply["status_code"], body.encode() if isinstance(body, str) else body, headers)
 
 
 def error_status(service: str, error: AwsError) -> int:
@@ -228,7 +251,7 @@ def serialize_error(service: str, protocol: str, error: AwsError, request_id: st
             f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{escape(code)}</Code><Message>{escape(message)}</Message>'
             f"<RequestId>{request_id}</RequestId><HostId>sandbox</HostId></Error>"
         )
-        return HttpReply(status, text.encode(), {"Content-Type": "application/xml"})
+        return HttpReply(status, text.encode(), {"Content-Type": "application/xml", **error.headers})
     kind = "Receiver" if status >= 500 else "Sender"
     namespace = service_model(service).metadata.get("xmlNamespace", "")
     text = (
