@@ -352,11 +352,28 @@ CONDITIONS: dict[str, tuple[str, str, Any, Any, bool]] = {
         BOB,
         False,
     ),
+    "colons after the fifth belong to the last part": (
+        *(
+            "ArnLike",
+            "aws:SourceArn",
+            "arn:aws:logs:*:*:log-group:a:*",
+            f"arn:aws:logs:eu-west-1:{ACCOUNT}:log-group:a:b",
+            True,
+        ),
+    ),
+    "ArnNotEquals is the opposite of ArnEquals": (
+        "ArnNotEquals",
+        "aws:PrincipalArn",
+        "arn:aws:iam::*:user/*",
+        BOB,
+        False,
+    ),
     "ArnNotLike is its opposite": ("ArnNotLike", "aws:PrincipalArn", "arn:aws:iam::*:role/*", BOB, True),
     "an ARN is not like what is no ARN": ("ArnLike", "aws:PrincipalArn", "arn:aws:iam::*:*", "bob", False),
     "an ARN of another partition is another": ("ArnLike", "aws:PrincipalArn", "arn:aws-us-gov:iam::*:*", BOB, False),
     "numbers compare as numbers": ("NumericEquals", "s3:max-keys", "10", "10.0", True),
     "NumericLessThanEquals includes the limit": ("NumericLessThanEquals", "s3:max-keys", "10", 10, True),
+    "NumericLessThan excludes the limit": ("NumericLessThan", "s3:max-keys", "10", 10, False),
     "a number is not compared as text": ("NumericLessThan", "s3:max-keys", "9", 10, False),
     "what is no number is less than none": ("NumericLessThan", "s3:max-keys", "9", "ten", False),
     "DateGreaterThan minds the zone": (
@@ -389,6 +406,7 @@ CONDITIONS: dict[str, tuple[str, str, Any, Any, bool]] = {
     "ForAllValues wants every value": ("ForAllValues:StringEquals", "aws:TagKeys", ["a", "b"], ["a", "c"], False),
     "ForAllValues is content with fewer": ("ForAllValues:StringEquals", "aws:TagKeys", ["a", "b"], ["a"], True),
     "ForAllValues holds for an empty set": ("ForAllValues:StringEquals", "aws:TagKeys", ["a"], [], True),
+    "ForAllValues takes an empty string for an empty set": ("ForAllValues:StringEquals", "aws:TagKeys", "a", "", True),
     "ForAnyValue wants one value": ("ForAnyValue:StringLike", "aws:TagKeys", ["a*"], ["b", "ab"], True),
     "ForAnyValue fails for an empty set": ("ForAnyValue:StringNotEquals", "aws:TagKeys", "a", [], False),
     "ForAnyValue and a negated operator want one other value": (
@@ -618,6 +636,10 @@ BUCKET: dict[str, tuple[Any, str, dict[str, Any], str, str]] = {
         *({"AWS": BOB}, f"arn:aws:iam::{HUB}:user/pipeline", {"identity": [EVERYTHING]}, "implicit_deny", "resource"),
     ),
     "a service": ({"Service": "cloudtrail.amazonaws.com"}, "cloudtrail.amazonaws.com", {}, "allowed", "resource"),
+    "a service, which no SCP binds": (
+        *({"Service": "cloudtrail.amazonaws.com"}, "cloudtrail.amazonaws.com", {"scps": [[EC2_ONLY]]}),
+        *("allowed", "resource"),
+    ),
     "another service": (
         *({"Service": "cloudtrail.amazonaws.com"}, "ec2.amazonaws.com", {}, "implicit_deny", "resource"),
     ),
@@ -638,9 +660,11 @@ def test_a_bucket_policy_names(name: str) -> None:
 def test_an_explicit_deny_of_a_bucket_policy_wins() -> None:
     request = Request("s3:PutObject", "arn:aws:s3:::records/a.json", {}, BOB, resource_account=ACCOUNT)
 
-    decision = evaluate(request, PolicySet([EVERYTHING], resource=bucket_policy("*", "Deny")))
+    denied_twice = PolicySet([document(allow(), deny("s3:*"))], resource=bucket_policy("*", "Deny"))
 
-    assert (decision.reason, decision.source) == ("explicit_deny", "resource")
+    for policies in (PolicySet([EVERYTHING], resource=bucket_policy("*", "Deny")), denied_twice):
+        decision = evaluate(request, policies)
+        assert (decision.reason, decision.source) == ("explicit_deny", "resource")
 
 
 @pytest.mark.parametrize(
@@ -977,6 +1001,11 @@ def test_no_place_takes_a_malformed_document(field: str) -> None:
 
     with pytest.raises(PolicyError, match="Effect"):
         PolicySet(**{field: places.get(field, broken)})
+
+
+def test_a_parsed_document_is_not_taken_for_one_of_another_kind() -> None:
+    with pytest.raises(PolicyError, match="kind identity in the place of one of kind resource"):
+        PolicySet(resource=parse_policy(EVERYTHING))
 
 
 def test_a_document_may_be_json_text_with_a_single_statement() -> None:

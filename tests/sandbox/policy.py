@@ -230,12 +230,15 @@ class Statement:
 class Policy:
     """A parsed document."""
 
+    kind: Kind
     statements: tuple[Statement, ...]
 
 
 def parse_policy(document: Policy | Mapping[str, Any] | str, kind: Kind = "identity") -> Policy:
     """Read a document (an object or JSON text). Raises PolicyError for anything malformed or not modelled."""
     if isinstance(document, Policy):
+        if document.kind != kind:
+            raise PolicyError(f"a policy of kind {document.kind} in the place of one of kind {kind}")
         return document
     if isinstance(document, str):
         try:
@@ -258,7 +261,7 @@ def parse_policy(document: Policy | Mapping[str, Any] | str, kind: Kind = "ident
     names = [statement.name for statement in parsed]
     if len(set(names)) != len(names):
         raise PolicyError("statement ids (Sid) must be unique within a policy")
-    return Policy(parsed)
+    return Policy(kind, parsed)
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
