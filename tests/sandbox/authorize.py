@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""May this caller do this? Gathers the policies that bind a caller, asks the one evaluator, and words refusals as AWS does."""
+"""May this caller do this? Gathers the policies that bind a caller, asks the one evaluator, and words refusals as AWS
+does."""
 
 from __future__ import annotations
 
@@ -103,7 +104,8 @@ def _boundary(account: Account, principal: Principal) -> Policy | None:
 
 
 def scp_levels(account: Account) -> list[list[Policy]]:
-    """One level. AWS attaches FullAWSAccess of itself: it counts as detached where a list of what is allowed was given."""
+    """One level. AWS attaches FullAWSAccess of itself: it counts as detached where a list of what is allowed was
+    given."""
     if not account.scps:
         return []
     allows = any(statement.allow for item in account.scps for statement in parsed(item).statements)

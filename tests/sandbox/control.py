@@ -2,10 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The control interface: what others do in an account while the code under test looks on, faults, the clock and the counters.
+"""The control interface: what others do in an account while the code under test looks on, faults, the clock and the
+counters.
 
-Every public operation has the same name and parameters in this process (``sandbox.control``) and over HTTP (`client.ControlClient`).
-Users are named by user name or UserId. Changes record the CloudTrail event that AWS would, unless ``record_event=False``.
+Every public operation has the same name and parameters in this process (``sandbox.control``) and over HTTP
+(`client.ControlClient`). Users are named by user name or UserId. Changes record the CloudTrail event that AWS would,
+unless ``record_event=False``.
 """
 
 from __future__ import annotations
@@ -182,8 +184,8 @@ class Control:
         path: str = "/",
         record_event: bool = True,
     ) -> str:
-        """Enables a new device for a user, or with ``serial`` of an unassigned virtual one, that one. Returns the serial number.
-        ``user`` may be ``root``."""
+        """Enables a new device for a user, or with ``serial`` of an unassigned virtual one, that one. Returns the
+        serial number. ``user`` may be ``root``."""
         account = self._account(account_id)
         owner: User | Root = account.root if user == ROOT else self._find(account_id, user)[1]
         now = self._date()
@@ -387,11 +389,35 @@ class Control:
 
 
 OPERATIONS = (
-    "now advance calls calls_by_caller reset_calls events reset fault clear_faults settings create_user delete_user rename_user"
-    " create_login_profile delete_login_profile change_password set_password_last_used add_device remove_device"
-    " create_virtual_device create_access_key set_access_key_status add_to_group put_user_policy put_role_policy"
-    " delete_role_policy set_scp set_alias"
-).split()
+    "now",
+    "advance",
+    "calls",
+    "calls_by_caller",
+    "reset_calls",
+    "events",
+    "reset",
+    "fault",
+    "clear_faults",
+    "settings",
+    "create_user",
+    "delete_user",
+    "rename_user",
+    "create_login_profile",
+    "delete_login_profile",
+    "change_password",
+    "set_password_last_used",
+    "add_device",
+    "remove_device",
+    "create_virtual_device",
+    "create_access_key",
+    "set_access_key_status",
+    "add_to_group",
+    "put_user_policy",
+    "put_role_policy",
+    "delete_role_policy",
+    "set_scp",
+    "set_alias",
+)
 
 
 def _release(account: Account, owner: User | Root, serial: str) -> None:

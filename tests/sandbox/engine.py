@@ -66,8 +66,8 @@ class Sandbox:
         frozen: bool = False,
         **settings: t.Any,
     ) -> Sandbox:
-        """The name of a shipped scenario, a path, or a dict. ``start`` is the time at which the sandbox's clock begins, by default
-        now; a ``frozen`` clock moves only when it is advanced. Further arguments are settings."""
+        """The name of a shipped scenario, a path, or a dict. ``start`` is the time at which the sandbox's clock begins,
+        by default now; a ``frozen`` clock moves only when it is advanced. Further arguments are settings."""
         sandbox = cls(read_scenario(source), start=start, frozen=frozen)
         sandbox._overrides = settings
         sandbox.settings.change(settings)
@@ -90,7 +90,8 @@ class Sandbox:
             load_buckets(self.buckets, account, spec.get("buckets") or [], self.clock.start)
 
     def reset(self) -> None:
-        """Everything as at the start, but for the clock, which does not go back, and the credentials that were handed out."""
+        """Everything as at the start, but for the clock, which does not go back, and the credentials that were handed
+        out."""
         with self.lock:
             self._fill()
             for account_id, user in self._environments:
@@ -132,8 +133,8 @@ class Sandbox:
         access_key_id: str | None = None,
         region: str | None = None,
     ) -> dict[str, str]:
-        """Credentials and Region of a caller under the names of the environment variables that every AWS SDK reads. A user
-        without an active key gets one, a role is assumed without asking anybody."""
+        """Credentials and Region of a caller under the names of the environment variables that every AWS SDK reads. A
+        user without an active key gets one, a role is assumed without asking anybody."""
         account = self.account(account_id)
         with self.lock:
             found = self.control.credentials_of(account, user=user, role=role, access_key_id=access_key_id)

@@ -10,7 +10,8 @@ from moto.core.exceptions import ServiceException
 
 
 class AwsError(ServiceException):
-    """An error reply. Without ``status`` the service's model gives it (``NoSuchEntity`` is 404, ``ReportNotPresent`` 410)."""
+    """An error reply. Without ``status`` the service's model gives it (``NoSuchEntity`` is 404, ``ReportNotPresent``
+    410)."""
 
     def __init__(
         self, code: str, message: str, status: int | None = None, *, headers: dict[str, str] | None = None

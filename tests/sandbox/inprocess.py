@@ -27,7 +27,7 @@ class _Body(io.BytesIO):
     """What botocore expects of an HTTP library's response body."""
 
     def stream(self, amt: int | None = None, decode_content: bool | None = None) -> t.Iterator[bytes]:
-        while chunk := self.read(amt if amt else -1):
+        while chunk := self.read(amt or -1):
             yield chunk
 
 

@@ -2,10 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Pages as IAM serves them: possibly shorter than asked, with markers that mean nothing outside of the list they came from.
+"""Pages as IAM serves them: possibly shorter than asked, with markers that mean nothing outside of the list they came
+from.
 
-A marker remembers the last key served, not a position: a later page shows the state of its own time, and nothing is left out or
-served twice because something before it came or went (botocore's model: "fewer results, even when there are more").
+A marker remembers the last key served, not a position: a later page shows the state of its own time, and nothing is
+left out or served twice because something before it came or went (botocore's model: "fewer results, even when there are
+more").
 """
 
 from __future__ import annotations

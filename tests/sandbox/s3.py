@@ -121,7 +121,7 @@ def create_bucket(call: Call) -> Result:
         raise NotModelled(f"s3:CreateBucket with {', '.join(sorted(configuration))}")
     wanted = configuration.get("LocationConstraint", "us-east-1")
     if wanted != call.region:
-        message = f"The {wanted} location constraint is incompatible for the region specific endpoint this request was sent to."
+        message = f"The {wanted} location constraint is incompatible with the endpoint this request was sent to."
         raise AwsError("IllegalLocationConstraintException", message, 400)
     existing = call.world.buckets.by_name.get((call.account.partition, name))
     if existing is not None and existing.account_id == call.account.account_id and call.region == "us-east-1":
@@ -155,8 +155,8 @@ def get_bucket_versioning(call: Call) -> Result:
 @operation(
     "s3",
     "PutObject",
-    "Bucket Key Body ContentType ContentLength ContentMD5 ContentEncoding Metadata IfNoneMatch ServerSideEncryption SSEKMSKeyId"
-    " ChecksumAlgorithm ChecksumCRC32 ChecksumSHA256 ExpectedBucketOwner",
+    "Bucket Key Body ContentType ContentLength ContentMD5 ContentEncoding Metadata IfNoneMatch ServerSideEncryption"
+    " SSEKMSKeyId ChecksumAlgorithm ChecksumCRC32 ChecksumSHA256 ExpectedBucketOwner",
     target=_object_target,
 )
 def put_object(call: Call) -> Result:
@@ -202,7 +202,8 @@ def head_object(call: Call) -> Result:
     target=_bucket_target,
 )
 def list_objects_v2(call: Call) -> Result:
-    """In the order of the keys' UTF-8 bytes. Keys that share what comes before the delimiter are listed as one prefix."""
+    """In the order of the keys' UTF-8 bytes. Keys that share what comes before the delimiter are listed as one
+    prefix."""
     bucket, prefix = _owned_bucket(call), call.params.get("Prefix", "")
     entries = _entries(bucket, prefix, call.params.get("Delimiter", ""))
     after = call.params.get("StartAfter", "")

@@ -40,8 +40,8 @@ class _Route:
 
 @functools.cache
 def _routes() -> tuple[_Route, ...]:
-    """Of every operation of S3 that botocore knows, so that also what is not modelled is refused by its name. The one that
-    asks most comes first."""
+    """Of every operation of S3 that botocore knows, so that also what is not modelled is refused by its name. The one
+    that asks most comes first."""
     model = service_model("s3")
     routes = [_route(name, model.operation_model(name)) for name in model.operation_names]
     return tuple(sorted(routes, key=lambda route: -len(route.query) - len(route.headers)))

@@ -25,7 +25,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     server: _Server
 
-    def _answer(self) -> None:
+    def answer(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
         body = self.rfile.read(length) if length else b""
         try:
@@ -42,8 +42,6 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(reply.body)
 
-    do_GET = do_POST = do_PUT = do_HEAD = do_DELETE = _answer
-
     def handle_expect_100(self) -> bool:
         self.send_response_only(100)
         self.end_headers()
@@ -51,6 +49,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: t.Any) -> None:  # noqa: A002  # the name is the base class's
         """Requests are counted, not logged."""
+
+
+for _method in ("GET", "POST", "PUT", "HEAD", "DELETE"):
+    setattr(_Handler, f"do_{_method}", _Handler.answer)  # the names that the base class looks for
 
 
 class _Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
@@ -79,7 +81,8 @@ class _Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
 
 
 class SandboxServer:
-    """Serves a sandbox from a thread of this process: ``with SandboxServer(sandbox) as server: server.url``. Port 0 takes a free one."""
+    """Serves a sandbox from a thread of this process: ``with SandboxServer(sandbox) as server: server.url``. Port 0
+    takes a free one."""
 
     def __init__(self, sandbox: Sandbox, port: int = 0) -> None:
         self.sandbox = sandbox

@@ -41,7 +41,8 @@ class AccessKey:
 
 @dataclass
 class Device:
-    """An MFA device. ``owner`` is the UserId that it is enabled for, `ROOT`, or None (only a virtual one can be without)."""
+    """An MFA device. ``owner`` is the UserId that it is enabled for, `ROOT`, or None (only a virtual one can be
+    without)."""
 
     serial: str
     kind: str  # virtual | hardware | fido | sms

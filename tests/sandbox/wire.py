@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""HTTP in, HTTP out. Which operation a request means, its parameters, and replies in the form of the service's protocol.
+"""HTTP in, HTTP out. Which operation a request means, its parameters, and replies in the form of the service's
+protocol.
 
 Parsing and serialization are moto's, driven by botocore's models; nothing here knows what an operation does.
 """
@@ -180,11 +181,10 @@ def validate(model: OperationModel, params: Params) -> None:
 
 def _check(shape: t.Any, value: t.Any, path: str, problems: list[str]) -> None:
     if shape.type_name == "structure":
-        for name in shape.required_members:
-            if name not in value:
-                problems.append(
-                    f"Value null at '{_member(path, name)}' failed to satisfy constraint: Member must not be null"
-                )
+        missing = [_member(path, name) for name in shape.required_members if name not in value]
+        problems.extend(
+            f"Value null at '{name}' failed to satisfy constraint: Member must not be null" for name in missing
+        )
         for name, member in value.items():
             _check(shape.members[name], member, _member(path, name), problems)
     elif shape.type_name == "list":
@@ -248,8 +248,8 @@ def serialize_error(service: str, protocol: str, error: AwsError, request_id: st
     if service == "s3":
         code, status, message = _S3_CODES.get(code, (code, status, message))
         text = (
-            f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{escape(code)}</Code><Message>{escape(message)}</Message>'
-            f"<RequestId>{request_id}</RequestId><HostId>sandbox</HostId></Error>"
+            f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{escape(code)}</Code>'
+            f"<Message>{escape(message)}</Message><RequestId>{request_id}</RequestId><HostId>sandbox</HostId></Error>"
         )
         return HttpReply(status, text.encode(), {"Content-Type": "application/xml", **error.headers})
     kind = "Receiver" if status >= 500 else "Sender"
