@@ -10,16 +10,17 @@ import datetime as dt
 import typing as t
 
 import botocore.config
+
 from ansible_collections.iamguard.console_mfa.plugins.module_utils import _console_users, _mfa_devices
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._connection import CallLog, Connection
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import AutomationSignals
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._observe import Account, Budget, Clock, Scope
-
 from sandbox import Sandbox
 
 Json = dict[str, t.Any]
 Spec = dict[str, t.Any]
 
+START = dt.datetime(2026, 11, 24, 12, tzinfo=dt.UTC)
 ACCOUNT_ID = "111122223333"
 AUDIT_ROLE = "console-mfa-audit"
 
@@ -67,7 +68,7 @@ def audit_role(actions: t.Iterable[str] = READ_ACTIONS) -> Spec:
 
 def sandbox_of(account: Spec, **settings: t.Any) -> Sandbox:
     """A sandbox of one account, with a clock that moves only when somebody waits or advances it."""
-    return Sandbox.from_scenario({"name": "test", "accounts": [account]}, frozen=True, **settings)
+    return Sandbox.from_scenario({"name": "test", "accounts": [account]}, start=START, frozen=True, **settings)
 
 
 class Reading:

@@ -115,7 +115,7 @@ class Runner:
 
 @pytest.fixture
 def runner(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> t.Iterator[Runner]:
-    sandbox = Sandbox.from_scenario(scenario())
+    sandbox = Sandbox.from_scenario(scenario(), report_seconds=0)
     with SandboxServer(sandbox) as server:
         yield Runner(server.url, sandbox, monkeypatch, capsys)
 
