@@ -411,6 +411,9 @@ def ready(params):
 
 
 def written(params, check_mode, ansible_core):
+    missing = [name for name in ("account_id", "kind", "data", "run_id") if params[name] is None]
+    if missing:
+        raise ValueError(f"with state written, {', '.join(missing)} must be set")
     refuse_ephemeral(params["store"], os.environ, params["launcher"])
     shelf = Shelf.of(params["account_id"], params["kind"])
     request = Request(
