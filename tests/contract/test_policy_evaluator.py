@@ -10,12 +10,14 @@ asks a second implementation the same kind of questions by the thousand.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from moto.iam.aws_managed_policies import aws_managed_policies_data
 
 from sandbox.policy import (
     Decision,
@@ -487,6 +489,14 @@ RESOURCES: dict[str, tuple[dict[str, Any], str, str, bool]] = {
         *("iam:GetUser", BOB, True),
     ),
     "a variable in a resource": (allow(resource="arn:aws:iam::*:user/${aws:username}"), "iam:GetUser", BOB, True),
+    "a variable for the account in a resource": (
+        allow(resource="arn:aws:iam::${aws:PrincipalAccount}:user/bob"),
+        *("iam:GetUser", BOB, True),
+    ),
+    "a variable for the account without a value in NotResource matches nothing": (
+        {"Effect": "Allow", "Action": "*", "NotResource": "arn:aws:iam::${aws:PrincipalTag/no}:user/bob"},
+        *("iam:GetUser", BOB, False),
+    ),
     "a variable without a value matches no resource": (
         allow(resource="arn:aws:iam::*:user/${aws:PrincipalTag/no}*"),
         *("iam:GetUser", BOB, False),
@@ -514,7 +524,9 @@ RESOURCES: dict[str, tuple[dict[str, Any], str, str, bool]] = {
 def test_action_and_resource(name: str) -> None:
     statement, action, resource, expected = RESOURCES[name]
 
-    assert decide(action, resource, {"aws:username": "bob"}, document(statement)).allowed is expected
+    context = {"aws:username": "bob", "aws:PrincipalAccount": ACCOUNT}
+
+    assert decide(action, resource, context, document(statement)).allowed is expected
 
 
 def test_a_document_of_2008_takes_a_variable_for_text() -> None:
@@ -883,9 +895,6 @@ REFUSED: dict[str, tuple[Any, str, str]] = {
     "Resource and NotResource": (document({**S, "NotResource": "*"}), "identity", "either Resource or NotResource"),
     "a resource that is no ARN": (document({**S, "Resource": "bob"}), "identity", "neither '*' nor an ARN"),
     "an ARN that is too short": (document({**S, "Resource": "arn:aws:iam:*"}), "identity", "neither '*' nor an ARN"),
-    "a variable for the account": (
-        *(document({**S, "Resource": "arn:aws:iam::${aws:PrincipalAccount}:user/bob"}), "identity", "fifth colon"),
-    ),
     "a variable without an end": (
         *(document({**S, "Resource": "arn:aws:iam::*:user/${aws:username"}), "identity", "malformed policy variable"),
     ),
@@ -1001,6 +1010,14 @@ def test_no_place_takes_a_malformed_document(field: str) -> None:
 
     with pytest.raises(PolicyError, match="Effect"):
         PolicySet(**{field: places.get(field, broken)})
+
+
+def test_no_policy_that_aws_manages_is_refused() -> None:
+    documents = {name: entry["Document"] for name, entry in json.loads(aws_managed_policies_data).items()}
+
+    assert len(documents) > 1000
+    for name, policy in documents.items():
+        assert parse_policy(policy).statements, name
 
 
 def test_a_parsed_document_is_not_taken_for_one_of_another_kind() -> None:

@@ -291,9 +291,10 @@ def _action_pattern(text: str) -> re.Pattern[str]:
 
 
 def _resource_pattern(text: str, variables: bool) -> Text:
-    head = text.split(":", 5)
-    if text != "*" and (len(head) < 6 or head[0] != "arn" or "${" in "".join(head[:5])):
-        raise PolicyError(f"resource {text!r} is neither '*' nor an ARN with variables after the fifth colon only")
+    """The User Guide allows variables after the fifth colon only; AWS's own policies have them before it too."""
+    constant = re.sub(r"\$\{[^}]*\}", "", text)
+    if text != "*" and (constant.count(":") < 5 or not constant.startswith("arn:")):
+        raise PolicyError(f"resource {text!r} is neither '*' nor an ARN")
     return Text.parse(text, variables)
 
 
