@@ -69,7 +69,7 @@ def run_gate(gate: str) -> Result:
             [os.environ.get("MAKE", "make"), gate], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=file, stderr=file
         )
         # With what it used, which says more than the time on a machine that has other things to do.
-        _, status, usage = os.wait4(process.pid, 0)
+        _pid, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     seconds = time.monotonic() - started
     result = Result(gate, process.returncode == 0, seconds, usage.ru_utime + usage.ru_stime)
