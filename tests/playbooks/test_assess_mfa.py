@@ -356,3 +356,12 @@ def test_without_a_record_store_nothing_is_done_and_the_message_says_what_to_set
     assert run.status == 2
     assert "console_mfa_record_store is not set, so no record could be kept: set it in group_vars/all" in run.output
     assert well_fleet.sandbox.control.calls() == {}
+
+
+def test_without_records_an_account_is_assessed_and_nothing_is_kept(well_fleet: Fleet) -> None:
+    well_fleet.all_vars |= {"console_mfa_record_store": {}, "console_mfa_write_records": False}
+    run = well_fleet.assess("--limit", "well")
+    assert run.status == 2
+    assert "1 read completely, 2 red" in run.output
+    assert "there is no record store to look in" in run.output
+    assert not well_fleet.store.exists()

@@ -115,6 +115,23 @@ def test_an_assessment_is_written_and_returned(controller):
     assert record["users"][0]["devices"] == [PHONE]
 
 
+def test_without_writing_the_summary_is_the_same_and_nothing_is_kept(controller):
+    answers = console_users(console_user("alice"), console_user("bob")), mfa(mfa_user("alice"))
+    unwritten = controller.record(*answers, write=False, store=None)
+    assert (unwritten["changed"], unwritten["record"]) == (False, None)
+    assert not pathlib.Path(controller.store["path"]).exists()
+    written = controller.record(*answers)
+    volatile = {"data_age_seconds"}
+    assert {k: v for k, v in unwritten["summary"].items() if k not in volatile} == {
+        k: v for k, v in written["summary"].items() if k not in volatile
+    }
+
+
+@pytest.mark.parametrize("options", [{}, {"state": "ready", "write": False}, {"state": "verified", "write": False}])
+def test_a_store_is_needed_for_all_that_is_kept(controller, options):
+    assert "store" in controller.refuse(store=None, **options)
+
+
 def test_a_record_says_how_it_came_about(controller, tmp_path):
     subprocess.run(["git", "init", "-q", str(tmp_path / "inventory")], check=True)
     options = {"read_mode": "bulk", "region": "eu-central-1", "external_id": "SECRET", "new_option": 1}
