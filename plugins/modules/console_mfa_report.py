@@ -188,6 +188,8 @@ gate:
 """
 
 import datetime as dt
+import os
+import pathlib
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
@@ -211,6 +213,8 @@ def latest_records(settings: dict[str, t.Any] | None, account_ids: list[str]) ->
         return {}
     if not settings:
         return {account_id: {"problem": "there is no record store to look in"} for account_id in account_ids}
+    if settings.get("path"):  # as console_mfa_record, whose option is a path
+        settings = settings | {"path": str(pathlib.Path(os.path.expandvars(settings["path"])).expanduser())}
     try:
         store = open_store(settings)
     except (StoreError, StoreSettingsError) as problem:
