@@ -281,7 +281,7 @@ def _or_null(check: t.Callable[[t.Any], bool]) -> t.Callable[[t.Any], bool]:
 
 # Every field of a record of schema 1, and what it must look like.
 SCHEMA_1: dict[str, t.Callable[[t.Any], bool]] = {
-    "schema": lambda value: type(value) is int and value == 1,
+    "schema": lambda value: isinstance(value, int) and not isinstance(value, bool) and value == 1,
     "kind": lambda value: value in KINDS,
     "account_id": _is(str),
     "run_id": _is(str),

@@ -417,7 +417,8 @@ def ready(params):
     return {"changed": open_store(params["store"]).ready()}
 
 
-def written(params, check_mode, ansible_core):
+def written(module):
+    params = module.params
     missing = [name for name in ("account_id", "kind", "data", "run_id") if params[name] is None]
     if missing:
         raise ValueError(f"with state written, {', '.join(missing)} must be set")
@@ -428,14 +429,15 @@ def written(params, check_mode, ansible_core):
         kind=shelf.kind,
         account_id=shelf.account_id,
         run_id=check_run_id(params["run_id"]),
-        check_mode=check_mode,
+        check_mode=module.check_mode,
         data=params["data"],
         launcher=params["launcher"],
         inventory_dir=params["inventory_dir"],
         tag_columns=params["tag_columns"],
         started_at=params["started_at"],
-        ansible_core=ansible_core,
+        ansible_core=module.ansible_version,
         now=dt.datetime.now(dt.UTC),
+        run_command=module.run_command,
     )
     made = content(request)
     if not params["write"]:
@@ -480,7 +482,7 @@ def run(module):
         return ready(module.params)
     if module.params["state"] == "verified":
         return verified(module.params)
-    return written(module.params, module.check_mode, module.ansible_version)
+    return written(module)
 
 
 def main():

@@ -10,6 +10,8 @@ import subprocess
 import typing as t
 
 import pytest
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.iamguard.console_mfa.plugins.module_utils import _provenance
 
@@ -28,6 +30,11 @@ def git(directory: pathlib.Path, *arguments: str) -> str:
     return subprocess.run(command, env=GIT_ENVIRONMENT, check=True, capture_output=True, text=True).stdout.strip()
 
 
+def inventory_state(directory: str | None) -> dict[str, t.Any]:
+    with patch_module_args():
+        return _provenance.inventory_state(directory, AnsibleModule({}).run_command)
+
+
 @pytest.fixture
 def inventory(tmp_path: pathlib.Path) -> pathlib.Path:
     """An inventory in a repository, committed."""
@@ -42,7 +49,7 @@ def inventory(tmp_path: pathlib.Path) -> pathlib.Path:
 
 def test_a_clean_inventory_is_that_of_its_commit(inventory):
     commit = git(inventory, "rev-parse", "HEAD")
-    assert _provenance.inventory_state(str(inventory)) == {"commit": commit, "dirty": False, "reason": None}
+    assert inventory_state(str(inventory)) == {"commit": commit, "dirty": False, "reason": None}
 
 
 @pytest.mark.parametrize(
@@ -57,44 +64,75 @@ def test_a_clean_inventory_is_that_of_its_commit(inventory):
 )
 def test_whatever_is_not_committed_is_told(inventory, change):
     change(inventory)
-    assert _provenance.inventory_state(str(inventory))["dirty"] is True
+    assert inventory_state(str(inventory))["dirty"] is True
+
+
+def test_a_setting_cannot_hide_what_is_not_committed(inventory):
+    git(inventory, "config", "status.showUntrackedFiles", "no")
+    (inventory / "group_vars.yml").write_text("x")
+    assert inventory_state(str(inventory))["dirty"] is True
 
 
 def test_what_is_not_the_inventory_does_not_make_it_dirty(inventory):
     (inventory.parent / "notes.txt").write_text("x")
-    assert _provenance.inventory_state(str(inventory))["dirty"] is False
+    assert inventory_state(str(inventory))["dirty"] is False
 
 
 def test_a_repository_without_a_commit_has_none(tmp_path):
     git(tmp_path, "init", "-q")
-    state = _provenance.inventory_state(str(tmp_path))
+    state = inventory_state(str(tmp_path))
     assert (state["commit"], state["dirty"]) == (None, None)
     assert state["reason"]
 
 
 def test_a_directory_that_is_no_repository_has_no_commit(tmp_path):
-    state = _provenance.inventory_state(str(tmp_path))
+    state = inventory_state(str(tmp_path))
     assert (state["commit"], state["dirty"]) == (None, None)
     assert "not a git repository" in state["reason"]
 
 
 @pytest.mark.parametrize("directory", [None, ""])
-def test_without_a_directory_nobody_is_asked(directory, monkeypatch):
-    monkeypatch.setattr(subprocess, "run", lambda *_args, **_more: pytest.fail("git was run"))
-    assert _provenance.inventory_state(directory)["reason"] == "no inventory directory was given"
+def test_without_a_directory_nobody_is_asked(directory):
+    state = _provenance.inventory_state(directory, lambda *_args, **_more: pytest.fail("git was run"))
+    assert state["reason"] == "no inventory directory was given"
+
+
+def stand_in(directory: pathlib.Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    """Another program under git's name."""
+    program = directory / "git"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{directory}:{os.environ['PATH']}")
 
 
 def test_without_git_the_commit_is_not_known(tmp_path, monkeypatch):
+    (tmp_path / "env").symlink_to("/usr/bin/env")
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert _provenance.inventory_state(str(tmp_path))["reason"] == "git is not installed"
+    assert inventory_state(str(tmp_path))["reason"] == "git is not installed"
 
 
-def test_a_git_that_does_not_answer_is_not_waited_for(inventory, monkeypatch):
-    def hang(*_args, timeout, **_more):
-        raise subprocess.TimeoutExpired("git", timeout)
+def test_a_machine_that_cannot_run_anything_knows_no_commit(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert "git could not be run" in inventory_state(str(tmp_path))["reason"]
 
-    monkeypatch.setattr(subprocess, "run", hang)
-    assert _provenance.inventory_state(str(inventory))["reason"] == "git did not answer within 10 s"
+
+def test_a_git_that_does_not_answer_is_not_waited_for(inventory, tmp_path, monkeypatch):
+    stand_in(tmp_path, monkeypatch, "exec tail -f /dev/null")
+    monkeypatch.setattr(_provenance, "GIT_SECONDS", 0.1)
+    assert inventory_state(str(inventory))["reason"] == "git did not answer within 0.1 s"
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        ("echo HEAD", "git gave no commit"),
+        ("exit 3", "git failed without a word"),
+        ("printf '\\377fatal\\nmore\\n' >&2; exit 128", "\ufffdfatal"),
+    ],
+)
+def test_a_git_that_talks_nonsense_knows_no_commit(inventory, tmp_path, monkeypatch, script, reason):
+    stand_in(tmp_path, monkeypatch, script)
+    assert inventory_state(str(inventory)) == {"commit": None, "dirty": None, "reason": reason}
 
 
 def test_the_environment_cannot_point_git_elsewhere(inventory, tmp_path, monkeypatch):
@@ -103,7 +141,7 @@ def test_the_environment_cannot_point_git_elsewhere(inventory, tmp_path, monkeyp
     git(other, "init", "-q")
     monkeypatch.setenv("GIT_DIR", str(other / ".git"))
     monkeypatch.setenv("GIT_WORK_TREE", str(other))
-    assert _provenance.inventory_state(str(inventory))["commit"] == git(inventory, "rev-parse", "HEAD")
+    assert inventory_state(str(inventory))["commit"] == git(inventory, "rev-parse", "HEAD")
 
 
 def test_a_repository_cannot_have_programs_run(inventory, tmp_path):
@@ -117,7 +155,7 @@ def test_a_repository_cannot_have_programs_run(inventory, tmp_path):
     for key in ("core.fsmonitor", "core.pager", "core.editor", "diff.external", "core.sshCommand"):
         git(inventory, "config", key, str(program))
     (inventory / "hosts.yml").write_text("all: {hosts: {}}\n")
-    assert _provenance.inventory_state(str(inventory))["dirty"] is True
+    assert inventory_state(str(inventory))["dirty"] is True
     assert not (tmp_path / "was-run").exists()
 
 
@@ -125,7 +163,7 @@ def test_a_repository_cannot_have_programs_run(inventory, tmp_path):
 def test_a_directory_of_any_name_is_a_directory(tmp_path, name, monkeypatch):
     (tmp_path / name).mkdir()
     monkeypatch.chdir(tmp_path)
-    assert "not a git repository" in _provenance.inventory_state(name)["reason"]
+    assert "not a git repository" in inventory_state(name)["reason"]
 
 
 # --- launcher and versions -------------------------------------------------------------------------------------------

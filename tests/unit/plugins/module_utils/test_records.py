@@ -91,7 +91,7 @@ def write(
 
 
 def problems(store: DirectoryStore) -> list[tuple[str | None, str, str]]:
-    _, found = verify(store, [SHELF])
+    found = verify(store, [SHELF])[1]
     return [(problem.record, problem.problem, problem.severity) for problem in found]
 
 
@@ -123,7 +123,7 @@ def test_canonical_json_by_hand(value, text):
 
 def nested(depth: int) -> list[t.Any]:
     value: list[t.Any] = []
-    for _ in range(depth):
+    for _level in range(depth):
         value = [value]
     return value
 
@@ -585,7 +585,7 @@ def test_a_judge_sees_whole_records_only_and_its_findings_are_problems(store, th
         seen.append(record["name"])
         yield "judged_otherwise", "error", f"finds {record['status']} wrong"
 
-    _, found = verify(store, [SHELF], judge)
+    found = verify(store, [SHELF], judge)[1]
     assert seen == [name_of(0), name_of(2)]
     assert [(p.record, p.message) for p in found if p.problem == "judged_otherwise"] == [
         (name_of(0), "finds complete wrong"),

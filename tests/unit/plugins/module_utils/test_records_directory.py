@@ -278,7 +278,7 @@ def test_a_run_that_is_killed_at_any_moment_leaves_a_sound_store(store, function
     run.start()
     run.join(timeout=60)
     assert run.exitcode == -signal.SIGKILL
-    before, _ = verify(store, [SHELF])
+    before = verify(store, [SHELF])[0]
     next_record = killing.write(store, "next").record
     count, problems = verify(store, [SHELF])
     assert count == before + 1
@@ -289,16 +289,16 @@ def test_a_run_that_is_killed_at_any_moment_leaves_a_sound_store(store, function
 def test_runs_at_the_same_time_lose_and_overwrite_nothing(store):
     context = killing.context()
     start, names = context.Event(), context.Queue()
-    runs = [context.Process(target=killing.write_many, args=(store.path, 8, start, names)) for _ in range(4)]
+    runs = [context.Process(target=killing.write_many, args=(store.path, 8, start, names)) for _process in range(4)]
     for run in runs:
         run.start()
     start.set()
-    told = [names.get(timeout=60) for _ in range(32)]
+    told = [names.get(timeout=60) for _record in range(32)]
     for run in runs:
         run.join(timeout=60)
     assert [run.exitcode for run in runs] == [0] * 4
     # They all have one run id and one time, so they fight for the same names.
-    assert len({name for _, _, name in told}) == 32
+    assert len({name for _process, _number, name in told}) == 32
     for process, number, name in told:
         assert json.loads(store.read(SHELF, name))["summary"] == {"process": process, "number": number}
         assert store.read(SHELF, name.replace(".json", ".csv")) == f"{process} {number}".encode()
