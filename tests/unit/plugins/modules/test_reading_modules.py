@@ -11,8 +11,8 @@ import typing as t
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.iamguard.console_mfa.plugins.modules import iam_console_users_info, iam_mfa_info
 
+from ansible_collections.iamguard.console_mfa.plugins.modules import iam_console_users_info, iam_mfa_info
 from sandbox import Sandbox, SandboxServer
 from support.observing import READ_ACTIONS, audit_role
 
