@@ -221,7 +221,7 @@ def _describe_unassigned(unassigned: Unassigned, users: t.Sequence[User]) -> lis
 
 
 def _is_ours(serial: str, tags: dict[str, str] | None) -> bool | None:
-    """None where the tags are not known; but what IAM's own operations cannot address was never made by this collection."""
+    """None where the tags are not known; but a device that IAM cannot address was never made by this collection."""
     if tags is None:
         return None if _iam_api.is_serial_number(serial) else False
     return TAG_USER_ID in tags

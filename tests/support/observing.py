@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Reads an account of a sandbox in this process, as the modules do, but with the sandbox's clock and without waiting."""
+"""Reads an account of a sandbox in this process, as the modules do, but with its clock and without waiting."""
 
 from __future__ import annotations
 
