@@ -15,6 +15,7 @@ import typing as t
 
 import pytest
 import yaml
+from ansible.module_utils.common.parameters import PASS_VARS
 from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.iamguard.console_mfa.plugins.module_utils import _content
@@ -33,6 +34,9 @@ from support.recording import (
     read_by_hand,
 )
 
+# ansible-core 2.19 returns a module's arguments always, later ones with -v.
+KNOWS_INJECTION: t.Final = "inject_invocation" in PASS_VARS
+
 EXECUTION_ENVIRONMENT = ("AWX_PRIVATE_DATA_DIR", "AWX_ISOLATED_DATA_DIR")
 
 
@@ -48,7 +52,7 @@ class Controller:
             "store": self.store,
             "_ansible_check_mode": check_mode,
             "_ansible_verbosity": verbosity,
-            "_ansible_inject_invocation": verbosity > 0,
+            **({"_ansible_inject_invocation": verbosity > 0} if KNOWS_INJECTION else {}),
             **options,
         }
         with patch_module_args(arguments), pytest.raises(SystemExit) as exit_:
