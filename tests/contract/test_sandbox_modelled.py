@@ -129,8 +129,9 @@ def test_replies_have_the_shape_of_botocores_models(monkeypatch: pytest.MonkeyPa
     assert checked == set(OPERATIONS)
 
 
-# The model marks these as required, but AWS leaves them out: root has neither a name nor a path.
+# Root has neither a name nor a path, although the model marks them as required, and its id is the account's.
 LACKING = {"ListVirtualMFADevices.VirtualMFADevices[].User": {"UserName", "Path"}}
+SHORTER = {"ListVirtualMFADevices.VirtualMFADevices[].User.UserId"}
 
 
 def check_shape(shape: t.Any, value: t.Any, where: str) -> None:
@@ -148,7 +149,8 @@ def check_shape(shape: t.Any, value: t.Any, where: str) -> None:
     elif shape.type_name == "string":
         assert isinstance(value, str), where
         assert not shape.enum or value in shape.enum, f"{where}: {value}"
-        assert shape.metadata.get("min", 0) <= len(value) <= shape.metadata.get("max", len(value)), f"{where}: {value}"
+        least = 0 if where in SHORTER else shape.metadata.get("min", 0)
+        assert least <= len(value) <= shape.metadata.get("max", len(value)), f"{where}: {value}"
 
 
 def call_everything(sandbox_: Sandbox) -> None:
