@@ -138,6 +138,14 @@ def test_an_account_with_a_malformed_id_is_red_and_says_what_to_write() -> None:
     assert "quote it" in row["reasons"][0]
 
 
+def test_an_account_that_was_run_and_has_no_result_is_red_whatever_its_record_says() -> None:
+    fleet = check_fleet(ONE, today=NOW.date())
+    records = {"111122223333": record(HOUR)}
+    (row,) = _report.account_rows(ONE, {}, records, fleet, run_hosts=["production"], now=NOW, max_record_age=MAX_AGE)
+    assert (row["status"], row["from"]) == ("failed", None)
+    assert "without a result" in row["reasons"][0]
+
+
 def test_facts_of_a_record_come_with_their_age() -> None:
     (row,) = rows_of(records={"111122223333": record(5 * HOUR)})
     assert (row["from"], row["age_seconds"]) == ("record", 5 * 3600)
