@@ -183,9 +183,14 @@ def test_handed_out_credentials_survive_a_reset() -> None:
     """Other programs hold them in their configuration."""
     sandbox = small()
     user, role = client(sandbox), client(sandbox, role="r")
+    sandbox.control.create_user(ACCOUNT, "later")
+    gone = client(sandbox, "sts", user="later")
+    assert call(gone)
     sandbox.control.reset()
     assert call(user)
     assert call(role)
+    with refused("InvalidClientTokenId", 403):
+        call(gone)
 
 
 def test_profiles_are_written_for_other_programs(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:

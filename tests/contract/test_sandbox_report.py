@@ -223,3 +223,27 @@ def test_an_old_report_of_a_scenario_does_not_know_what_is_younger() -> None:
     assert found["used"]["password_last_used"] == "no_information"
     assert found["used"]["password_last_changed"] == "2026-11-16T12:00:00Z"
     assert client(sandbox).generate_credential_report()["State"] == "COMPLETE"
+
+
+@pytest.mark.parametrize("lag", [0, 10])
+def test_a_report_made_while_reads_lag(lag: int) -> None:
+    """Derived: it shows what reads show, and it stays when they have caught up."""
+    sandbox = aws(account(users=USERS), reads_lag_seconds=lag, report_seconds=20)
+    iam = client(sandbox)
+    sandbox.control.create_user(ACCOUNT, "new")
+    assert iam.generate_credential_report()["State"] == "STARTED"
+    sandbox.control.advance(20)
+    assert iam.generate_credential_report()["State"] == "COMPLETE"
+    assert ("new" in rows(iam.get_credential_report()["Content"])) is (lag == 0)
+
+
+@pytest.mark.parametrize("seconds", [600, 86400])
+def test_how_long_a_report_is_valid_can_be_changed(seconds: int) -> None:
+    """Four hours is what AWS says; ReportExpired exists because there was another limit once, or will be."""
+    sandbox = aws(report_valid_seconds=seconds)
+    made(sandbox)
+    sandbox.control.advance(seconds - 11)
+    assert client(sandbox).get_credential_report()
+    sandbox.control.advance(1)
+    with refused("ReportExpired", 410):
+        client(sandbox).get_credential_report()

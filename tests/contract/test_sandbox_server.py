@@ -162,3 +162,21 @@ def test_a_port_that_is_taken_fails(scenario: pathlib.Path) -> None:
         result = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False, timeout=60)
     assert result.returncode != 0
     assert "Address already in use" in result.stderr
+
+
+def test_accounts_change_while_clients_read() -> None:
+    """Clients and tests run in threads: a list never breaks, and never shows half of a change."""
+    sandbox = aws(account(users=[{"name": f"u{number:03d}"} for number in range(100)], groups=[{"name": "g"}]))
+    iam = client(sandbox)
+
+    def read(_number: int) -> int:
+        iam.get_account_authorization_details(Filter=["User"], MaxItems=1000)
+        return len(iam.list_users(MaxItems=1000)["Users"])
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        counts = [pool.submit(read, number) for number in range(40)]
+        for number in range(100):
+            sandbox.control.create_user(ACCOUNT, f"v{number:03d}", groups=["g"])
+            sandbox.control.delete_user(ACCOUNT, f"u{number:03d}")
+            sandbox.control.calls()
+        assert {count.result() for count in counts} <= {101, 102}

@@ -13,6 +13,7 @@ unless ``record_event=False``.
 from __future__ import annotations
 
 import datetime
+import functools
 import inspect
 import json
 import typing as t
@@ -40,6 +41,55 @@ if t.TYPE_CHECKING:
     from .engine import Sandbox
 
 
+OPERATIONS = (
+    "now",
+    "advance",
+    "calls",
+    "calls_by_caller",
+    "reset_calls",
+    "events",
+    "reset",
+    "fault",
+    "clear_faults",
+    "settings",
+    "create_user",
+    "delete_user",
+    "rename_user",
+    "create_login_profile",
+    "delete_login_profile",
+    "change_password",
+    "set_password_last_used",
+    "add_device",
+    "remove_device",
+    "create_virtual_device",
+    "create_access_key",
+    "set_access_key_status",
+    "add_to_group",
+    "put_user_policy",
+    "put_role_policy",
+    "delete_role_policy",
+    "set_scp",
+    "set_alias",
+)
+
+
+def _under_lock(control: type[Control]) -> type[Control]:
+    """Makes every operation wait until no request is being served: tests and clients run in threads."""
+    for name in OPERATIONS:
+        setattr(control, name, _locked(getattr(control, name)))
+    return control
+
+
+def _locked(method: t.Callable[..., t.Any]) -> t.Callable[..., t.Any]:
+    @functools.wraps(method)
+    def operation(self: Control, *args: t.Any, **kwargs: t.Any) -> t.Any:
+        with self._sandbox.lock:
+            return method(self, *args, **kwargs)
+
+    return operation
+
+
+@_under_lock
 class Control:
     """Each method without a leading underscore that is listed in `OPERATIONS` can also be called over HTTP."""
 
@@ -382,42 +432,9 @@ class Control:
             parameters = json.loads(request.body or b"{}")
             method = getattr(self, name)
             inspect.signature(method).bind(**parameters)
-            with self._sandbox.lock:
-                return _json(200, {"result": method(**parameters)})
+            return _json(200, {"result": method(**parameters)})
         except (ValueError, TypeError, KeyError) as error:
             return _json(400, {"error": f"{name}: {error}"})
-
-
-OPERATIONS = (
-    "now",
-    "advance",
-    "calls",
-    "calls_by_caller",
-    "reset_calls",
-    "events",
-    "reset",
-    "fault",
-    "clear_faults",
-    "settings",
-    "create_user",
-    "delete_user",
-    "rename_user",
-    "create_login_profile",
-    "delete_login_profile",
-    "change_password",
-    "set_password_last_used",
-    "add_device",
-    "remove_device",
-    "create_virtual_device",
-    "create_access_key",
-    "set_access_key_status",
-    "add_to_group",
-    "put_user_policy",
-    "put_role_policy",
-    "delete_role_policy",
-    "set_scp",
-    "set_alias",
-)
 
 
 def _release(account: Account, owner: User | Root, serial: str) -> None:

@@ -31,7 +31,7 @@ from .s3_wire import parse_s3_params, s3_operation
 from .scenario import Spec, check_keys, load_accounts, read_scenario
 from .settings import Settings
 from .signature import is_signed_with
-from .state import Account, User
+from .state import ROOT, Account, User
 from .wire import Credential, HttpReply, HttpRequest
 
 if t.TYPE_CHECKING:
@@ -98,7 +98,9 @@ class Sandbox:
         with self.lock:
             self._fill()
             for account_id, user in self._environments:
-                self.control.credentials_of(self.accounts[account_id], user=user)
+                account = self.accounts[account_id]
+                if user in (None, ROOT) or account.user(user or ""):  # others were made since, and are gone
+                    self.control.credentials_of(account, user=user)
 
     def now(self) -> datetime.datetime:
         return self.clock.now()

@@ -91,7 +91,7 @@ def _show_user(account: Account, user: User) -> Result:
         "UserId": user.unique_id,
         "Arn": user.arn,
         "CreateDate": user.created,
-        "GroupList": user.groups,
+        "GroupList": list(user.groups),
         "AttachedManagedPolicies": show_attached(account, user.attached),
         **show_boundary(user),
     }

@@ -48,10 +48,10 @@ STARTED = "No report exists. Starting a new report generation task"
 @operation("iam", "GenerateCredentialReport")
 def generate_credential_report(call: Call) -> Result:
     """STARTED, then INPROGRESS, then COMPLETE. While a report is less than four hours old no other is made."""
-    account, settings = call.account, call.world.settings
-    report = account.report
+    settings = call.world.settings
+    report = call.caller.account.report  # where reads lag, the account as it is seen is a copy
     if report is None or _expired(report, call.now, settings):
-        account.report = start_report(account, call.now, settings)
+        call.caller.account.report = start_report(call.account, call.now, settings)
         return {"State": "STARTED", "Description": STARTED}
     if call.now < report.ready:
         return {"State": "INPROGRESS"}
@@ -60,7 +60,7 @@ def generate_credential_report(call: Call) -> Result:
 
 @operation("iam", "GetCredentialReport")
 def get_credential_report(call: Call) -> Result:
-    report = call.account.report
+    report = call.caller.account.report
     if report is None:
         raise AwsError("ReportNotPresent", "No report exists for this account.")
     if call.now < report.ready:

@@ -489,6 +489,11 @@ def test_an_untouched_chain_has_no_problems(store, three):
             id="it follows one that is later",
         ),
         pytest.param(
+            lambda w: replace(w[2], previous={"name": w[2].record["name"], "sha256": "0" * 64}),
+            [(name_of(2), "broken_link", "error"), (name_of(2), "wrong_order", "error")],
+            id="it follows itself",
+        ),
+        pytest.param(
             lambda w: replace(w[2], previous={"name": w[1].record["name"], "sha256": "0" * 64}),
             [(name_of(2), "broken_link", "error")],
             id="it follows another content",
