@@ -221,9 +221,17 @@ def _read_account_ids(node: Node) -> tuple[str, ...]:
 def _read_check(node: Node, limits: Limits) -> Check | None:
     if not node.given:
         return None
-    fields = node.fields(("by", "on"))
+    fields = dataclasses.replace(node, value=_with_on(node.value)).fields(("by", "on"))
     by, on = fields["by"].text(), _past(fields["on"], limits)
     return Check(by, on) if on else None
+
+
+def _with_on(value: object) -> object:
+    """YAML 1.1, which Ansible reads, takes a bare ``on`` for true, also as a key; and JSON, by which modules get their
+    arguments, makes a text of that."""
+    if not isinstance(value, dict) or "on" in value:
+        return value
+    return {"on" if key is True or key == "true" else key: item for key, item in value.items()}
 
 
 def read_account_decisions(value: object, limits: Limits, errors: list[str]) -> list[AccountDecision]:

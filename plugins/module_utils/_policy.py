@@ -254,8 +254,8 @@ def _read_policy(value: object, today: dt.date, errors: list[str]) -> Policy:
     node = Node({} if value is None else value, POLICY, errors)
     if value is None:
         node.refuse(
-            "is not set: it says how users must use MFA. Set it in group_vars/all of the inventory (inventories/example "
-            "has one to copy), or at a more specific level, which replaces it whole"
+            "is not set: it says how users must use MFA. Set it in group_vars/all of the inventory (there is one in "
+            "inventories/example), or at a more specific level, which replaces it whole"
         )
         fields = Node({}, POLICY, []).fields((), _POLICY_KEYS)
     else:

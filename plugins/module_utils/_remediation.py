@@ -44,6 +44,7 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._wording impo
     describe_requirement,
     iam_command,
     joined,
+    number,
 )
 
 
@@ -114,17 +115,30 @@ _SETTLED = (Verdict.COMPLIANT, Verdict.EXCEPTED, Verdict.OUT_OF_SCOPE)
 
 def _read_again(case: Case, account: AccountName) -> Remediation:
     user = case.subject
-    if user.permissions:
-        what = f"Allow {joined(user.permissions)} to the role that reads account {account}, and run again."
+    permissions = list(user.permissions)
+    if _policy_facts_missing(case) and not permissions:
+        permissions.append("iam:GetAccountAuthorizationDetails")
+    if permissions:
+        what = f"See to it that the role which reads account {account} may call {joined(permissions)}, and run again."
     else:
-        what = f"Run again. If it stays unknown, look at the errors of the reading of account {account}."
-    commands = [
-        iam_command("get-login-profile", account, user_name=user.user_name),
-        iam_command("list-mfa-devices", account, user_name=user.user_name),
-    ]
-    return Remediation(
-        Who.OPERATOR, Action.READ_AGAIN, f"{what} Until then this user counts as a gap.", tuple(commands)
-    )
+        what = f"Run again, live. If it stays unknown, look at what the reading of account {account} says is missing."
+    text = f"{what} Until then this user counts as a gap."
+    return Remediation(Who.OPERATOR, Action.READ_AGAIN, text, tuple(_reading_commands(case, account)))
+
+
+def _policy_facts_missing(case: Case) -> bool:
+    return bool(case.placement.unknown_facts) or any(standing.unknown_fact for standing in case.standings)
+
+
+def _reading_commands(case: Case, account: AccountName) -> t.Iterator[str]:
+    """Commands that ask for what is missing, with which an operator sees whether and why AWS refuses."""
+    name = case.subject.user_name
+    if case.subject.has_password is None or case.due is None:
+        yield iam_command("get-login-profile", account, user_name=name)
+    if not case.subject.devices_complete or case.subject.devices is None:
+        yield iam_command("list-mfa-devices", account, user_name=name)
+    if _policy_facts_missing(case):
+        yield iam_command("get-account-authorization-details", account, filter="User")
 
 
 def _investigate(case: Case, account: AccountName) -> Remediation:
@@ -197,18 +211,19 @@ def removal_commands(user_name: str, devices: t.Iterable[Device], account: Accou
 
 def enrollment_steps(requirement: Requirement, enrollment: Enrollment, account: AccountName, lacking: int) -> str:
     """How to register what is lacking, in one paragraph."""
-    kinds = [enrollment.kind] if enrollment.kind else list(requirement.allowed)
-    what = joined((describe_kind(DeviceKind(kind)) for kind in kinds), last=" or ")
-    times = "" if lacking == 1 else f", {lacking} devices in all"
-    console = "sign in to the console, open Security credentials from the menu with the account's name, and under "
-    console += f"Multi-factor authentication choose Assign MFA device: {what}{times}."
+    kinds = [DeviceKind(kind) for kind in ([enrollment.kind] if enrollment.kind else requirement.allowed)]
+    what = joined(map(describe_kind, kinds), last=" or ")
+    what += "" if lacking == 1 else f" ({number(lacking)} devices)"
+    where = f" at {account.sign_in_url}" if account.sign_in_url else ""
     if enrollment.method is Method.ASSISTED:
-        start = f"{enrollment.help_desk or 'The help desk'} registers the device together with the user"
-        text = f"{start}: {what}{times}, in account {account}."
-        if DeviceKind.FIDO in map(DeviceKind, kinds):
-            text += " A security key can only be registered in the user's own console session."
-    else:
-        where = f" ({account.sign_in_url})" if account.sign_in_url else ""
-        text = f"As the user of account {account}{where}: {console}"
-        text += f" Ask {enrollment.help_desk} for help." if enrollment.help_desk else ""
-    return text
+        text = (
+            f"{enrollment.help_desk or 'The help desk'} registers, together with the user, {what} in account {account}."
+        )
+        if DeviceKind.FIDO in kinds:
+            text += f" A security key can only be registered by the user, in the console{where}."
+        return text
+    text = (
+        f"The user signs in to account {account}{where}, opens Security credentials from the menu at the top right, and "
+        f"chooses Assign MFA device: {what}."
+    )
+    return f"{text} Whom to ask: {enrollment.help_desk}." if enrollment.help_desk else text

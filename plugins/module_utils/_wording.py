@@ -84,14 +84,12 @@ def describe_devices(devices: t.Iterable[Device]) -> str:
 
 
 def describe_requirement(requirement: Requirement) -> str:
-    """``two of: security keys, hardware tokens, and nothing else``."""
+    """``two security keys or hardware tokens, and no other device``."""
     kinds = [DeviceKind(kind) for kind in requirement.allowed]
     if requirement.minimum == 1:
         text = joined(map(describe_kind, kinds), last=" or ")
-    elif len(kinds) == 1:
-        text = _counted(kinds[0], requirement.minimum)
     else:
-        text = f"{number(requirement.minimum)} of: {joined((_KINDS[kind][1] for kind in kinds), last=' or ')}"
+        text = f"{number(requirement.minimum)} {joined((_KINDS[kind][1] for kind in kinds), last=' or ')}"
     return f"{text}, and no other device" if requirement.exclusive else text
 
 
