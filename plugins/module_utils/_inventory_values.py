@@ -110,7 +110,7 @@ class Node:
         """The keys and values of a dictionary with keys of one's own; at least one."""
         mapping = self._mapping(f"of {what}")
         if mapping is not None and not mapping:
-            self.refuse("is empty: leave the key out, or put something into it")
+            self.refuse("is empty: name at least one")
         found: list[tuple[str, Node]] = []
         for key, value in (mapping or {}).items():
             if isinstance(key, str):
@@ -128,7 +128,7 @@ class Node:
             self.refuse(f"is {kind_of(self.value)}, not a list of {what}")
             return []
         if not self.value and not may_be_empty:
-            self.refuse("is empty: leave the key out, or put something into it")
+            self.refuse("is empty: name at least one")
         return [Node(item, f"{self.path}[{index}]", self.errors) for index, item in enumerate(self.value)]
 
     def texts(self, what: str, form: Form | None = None) -> tuple[str, ...]:

@@ -133,7 +133,7 @@ def _policy_facts_missing(case: Case) -> bool:
 def _reading_commands(case: Case, account: AccountName) -> t.Iterator[str]:
     """Commands that ask for what is missing, with which an operator sees whether and why AWS refuses."""
     name = case.subject.user_name
-    if case.subject.has_password is None or case.due is None:
+    if case.subject.has_password is None or (case.category and case.due is None):
         yield iam_command("get-login-profile", account, user_name=name)
     if not case.subject.devices_complete or case.subject.devices is None:
         yield iam_command("list-mfa-devices", account, user_name=name)
@@ -223,7 +223,7 @@ def enrollment_steps(requirement: Requirement, enrollment: Enrollment, account: 
             text += f" A security key can only be registered by the user, in the console{where}."
         return text
     text = (
-        f"The user signs in to account {account}{where}, opens Security credentials from the menu at the top right, and "
-        f"chooses Assign MFA device: {what}."
+        f"The user signs in to account {account}{where}, opens Security credentials from the menu at the top right, "
+        f"and chooses Assign MFA device: {what}."
     )
     return f"{text} Whom to ask: {enrollment.help_desk}." if enrollment.help_desk else text
