@@ -25,10 +25,12 @@ export ANSIBLE_HOME := $(CURDIR)/.build/ansible-home
 export LC_ALL := C.UTF-8
 # Tools that ask git which files are ignored must not conclude that the collections in .venv are.
 export GIT_CEILING_DIRECTORIES := $(CURDIR)/.venv
-# Overridable: PYTHON (interpreter of .venv), OLDEST_PYTHON (interpreter of .venv-oldest), PYTEST_ARGS.
+# Overridable: PYTHON (interpreter of .venv), OLDEST_PYTHON (interpreter of .venv-oldest), PYTEST_ARGS,
+# BENCH_ARGS (for example --quick).
 PYTHON ?=
 OLDEST_PYTHON ?=
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
 
 # A gate announces itself; the tools' own output follows.
 say = @printf '\n== %s\n' "$(1)"
@@ -113,7 +115,7 @@ build: setup ## Build the collection archive and import it as Galaxy does
 .PHONY: bench
 bench: setup ## Compare call counts, time and memory with the usual alternatives
 	$(call say,Benchmark)
-	@PATH="$(BIN):$$PATH" $(BIN)/python scripts/bench.py
+	@PATH="$(BIN):$$PATH" $(BIN)/python scripts/bench.py $(BENCH_ARGS)
 
 ##### Upkeep
 

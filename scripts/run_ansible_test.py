@@ -13,7 +13,6 @@ variables with which pip may have been told about a certificate bundle or an ind
 
 from __future__ import annotations
 
-import contextlib
 import importlib.metadata
 import json
 import os
@@ -24,14 +23,15 @@ import subprocess
 import sys
 import sysconfig
 import time
-from collections.abc import Iterator
+
+from with_sandbox import SandboxError, running_sandbox
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PYTHON_VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
-WORK = ROOT / ".build" / "ansible-test" / f"core-{importlib.metadata.version('ansible-core')}-python-{PYTHON_VERSION}"
-COPY = WORK / "ansible_collections" / "iamguard" / "console_mfa"
-# Short, since the paths below it end up in shebang lines.
-HOME = ROOT / ".build" / "home"
+CORE_VERSION = importlib.metadata.version("ansible-core")
+# One for each version, since runs of two may overlap; short, since the paths below it end up in shebang lines.
+HOME = ROOT / ".build" / "home" / CORE_VERSION
+COMMANDS = ("sanity", "integration")
 SKIPPED = "All targets skipped"
 PIP_STUB = """
 import subprocess, sys
@@ -39,19 +39,21 @@ subprocess.check_call([sys.executable, "-m", "ensurepip"], stdout=subprocess.DEV
 """
 
 
-def copy_checkout() -> None:
-    """Copy what git tracks or would track, and put the collection that we depend on beside it."""
+def copy_checkout(work: pathlib.Path) -> pathlib.Path:
+    """Copy what git tracks or would track, with the collection that we depend on beside it; gives the copy's root."""
+    copy = work / "ansible_collections" / "iamguard" / "console_mfa"
     listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run(listing, cwd=ROOT, check=True, capture_output=True).stdout.decode().split("\0")
-    shutil.rmtree(WORK, ignore_errors=True)
+    shutil.rmtree(work, ignore_errors=True)
     for name in filter(None, names):
         if (ROOT / name).exists():  # a deleted file stays listed until the deletion is committed
-            target = COPY / name
+            target = copy / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, target, follow_symlinks=False)
-    subprocess.run(["git", "init", "--quiet", str(COPY)], check=True)
+    subprocess.run(["git", "init", "--quiet", str(copy)], check=True)
     amazon = pathlib.Path(sysconfig.get_path("purelib")) / "ansible_collections" / "amazon"
-    (COPY.parent.parent / "amazon").symlink_to(amazon, target_is_directory=True)
+    (copy.parent.parent / "amazon").symlink_to(amazon, target_is_directory=True)
+    return copy
 
 
 def prepare_home() -> None:
@@ -85,13 +87,13 @@ def wanted_pip() -> str:
     return match[1]
 
 
-def run(command: list[str]) -> int:
-    """Run ansible-test in the copy; a run that tests nothing counts as failed."""
+def run(command: list[str], copy: pathlib.Path) -> int:
+    """Run ansible-test in a copy; a run that tests nothing counts as failed."""
     environment = {**os.environ, "HOME": str(HOME)}
     environment.pop("ANSIBLE_COLLECTIONS_PATH", None)
     skipped = False
     with subprocess.Popen(
-        command, cwd=COPY, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command, cwd=copy, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
         for line in process.stdout or ():
             print(line, end="", flush=True)
@@ -102,47 +104,34 @@ def run(command: list[str]) -> int:
     return process.returncode
 
 
-@contextlib.contextmanager
-def embedded_aws() -> Iterator[dict[str, str]]:
-    """Run the embedded AWS; gives what the integration targets need to know about it."""
-    ready, profiles = WORK / "sandbox.ready", WORK / "aws"
-    command = [sys.executable, "-m", "sandbox", "--scenario", "demo", "--port", "0"]
-    command += ["--ready-file", str(ready), "--aws-config", str(profiles)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "tests")}
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            line = (process.stdout.readline() if process.stdout else "").strip()
-            match = re.search(r"http://\S+", line)
-            if not match:
-                raise SystemExit(f"The embedded AWS did not start: {line or 'no output'}")
-            yield {"sandbox_url": match[0], "sandbox_aws_dir": str(profiles)}
-        finally:
-            process.terminate()
-            process.wait(timeout=30)
+def ansible_test(command: str, options: list[str], copy: pathlib.Path) -> int:
+    return run(["ansible-test", command, "--local", "--python", PYTHON_VERSION, "--color", "no", *options], copy)
 
 
-def sanity(options: list[str]) -> int:
-    return run(["ansible-test", "sanity", "--local", "--python", PYTHON_VERSION, "--color", "no", *options])
-
-
-def integration(options: list[str]) -> int:
-    with embedded_aws() as facts:
-        config = COPY / "tests" / "integration" / "integration_config.yml"
-        config.write_text(json.dumps(facts), encoding="utf-8")
-        return run(["ansible-test", "integration", "--local", "--python", PYTHON_VERSION, "--color", "no", *options])
+def integration(options: list[str], copy: pathlib.Path, work: pathlib.Path) -> int:
+    """Tell the targets where the embedded AWS is: ansible-test clears the environment, so by its variables file."""
+    with running_sandbox("demo", work) as sandbox:
+        facts = {"sandbox_url": sandbox.url, "sandbox_aws_dir": str(sandbox.aws_config)}
+        (copy / "tests" / "integration" / "integration_config.yml").write_text(json.dumps(facts), encoding="utf-8")
+        return ansible_test("integration", options, copy)
 
 
 def main(arguments: list[str]) -> int:
-    commands = {"sanity": sanity, "integration": integration}
-    if not arguments or arguments[0] not in commands:
-        print(f"Usage: {sys.argv[0]} {'|'.join(commands)} [option...]", file=sys.stderr)
+    if not arguments or arguments[0] not in COMMANDS:
+        print(f"Usage: {sys.argv[0]} {'|'.join(COMMANDS)} [option...]", file=sys.stderr)
         return 2
+    command, *options = arguments
     started = time.monotonic()
-    copy_checkout()
+    work = ROOT / ".build" / "ansible-test" / f"{command}-{CORE_VERSION}-python{PYTHON_VERSION}"
+    copy = copy_checkout(work)
     prepare_home()
-    status = commands[arguments[0]](arguments[1:])
+    try:
+        status = integration(options, copy, work) if command == "integration" else ansible_test(command, options, copy)
+    except SandboxError as problem:
+        print(problem, file=sys.stderr)
+        status = 1
     verdict = "failed" if status else "passed"
-    print(f"ansible-test {arguments[0]} {verdict} after {time.monotonic() - started:.0f} s", flush=True)
+    print(f"ansible-test {command} {verdict} after {time.monotonic() - started:.0f} s", flush=True)
     return status
 
 

@@ -78,6 +78,7 @@ class Request:
     started_at: str | None
     ansible_core: str
     now: dt.datetime
+    run_command: _provenance.RunCommand
 
 
 def content(request: Request) -> Content:
@@ -145,7 +146,7 @@ def _envelope(request: Request, sources: list[Json], clocks: _Clocks) -> Json:
         "caller": next((source["caller"] for source in sources if source.get("caller")), None),
         "launcher": _provenance.launcher(request.launcher),
         "versions": _provenance.versions(request.ansible_core),
-        "inventory": _provenance.inventory_state(request.inventory_dir),
+        "inventory": _provenance.inventory_state(request.inventory_dir, request.run_command),
         "endpoint": endpoint,
         "sandbox": endpoint == "custom",
         "options": {

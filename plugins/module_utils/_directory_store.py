@@ -73,7 +73,6 @@ class DirectoryStore:
             return _read_file(directory, name)
 
     def write_once(self, shelf: Shelf, name: str, data: bytes) -> str:
-        self.ready()
         location = self._location(shelf, name)
         with self._errors("write file", location), self._open(shelf, create=True) as directory:
             _write_once(directory, name, data)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import re
 import typing as t
 
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import CallError, Device, Json, User
@@ -189,6 +190,14 @@ def list_virtual_mfa_devices(client: t.Any) -> list[Json]:
     root's."""
     items = _all_pages(client, "list_virtual_mfa_devices", "VirtualMFADevices", AssignmentStatus="Any")
     return [{key: item[key] for key in ("SerialNumber", "EnableDate", "User") if item.get(key)} for item in items]
+
+
+def is_serial_number(text: str) -> bool:
+    """Whether IAM's operations on one device accept this serial number (botocore's iam model, serialNumberType).
+
+    A virtual device's path may hold characters that they refuse, so not every device that is listed can be asked about.
+    """
+    return re.fullmatch(r"[\w+=/:,.@-]{9,256}", text, re.ASCII) is not None
 
 
 @_operation("iam", "ListMFADeviceTags", absent=("NoSuchEntity",))

@@ -146,12 +146,15 @@ def _read_devices(
 def _read_unassigned(account: Account, virtual: VirtualDevices | CallError) -> Unassigned:
     if isinstance(virtual, CallError):
         return Unassigned({}, virtual)
+    askable = [serial for serial in virtual.unassigned if _iam_api.is_serial_number(serial)]
     facts = account.for_each(
-        virtual.unassigned, "ListMFADeviceTags", lambda serial: _iam_api.list_mfa_device_tags(account.iam, serial)
+        askable, "ListMFADeviceTags", lambda serial: _iam_api.list_mfa_device_tags(account.iam, serial)
     )
     errors = [fact.error for fact in facts.values() if fact.error]
-    # A device without an error and without an answer was deleted meanwhile.
-    tags = {serial: fact.value for serial, fact in facts.items() if fact.error or fact.value is not None}
+    tags = dict.fromkeys(virtual.unassigned) | {serial: fact.value for serial, fact in facts.items()}
+    for serial, fact in facts.items():
+        if fact == Fact():  # deleted meanwhile
+            del tags[serial]
     return Unassigned(tags, errors[0] if errors else None)
 
 
@@ -210,11 +213,18 @@ def _describe_unassigned(unassigned: Unassigned, users: t.Sequence[User]) -> lis
             "serial_number": serial,
             "name": device_name(serial),
             "tags": tags,
-            "ours": None if tags is None else TAG_USER_ID in tags,
+            "ours": _is_ours(serial, tags),
             "suspected_user": None if TAG_USER_ID in (tags or {}) else _suspect(device_name(serial) or "", names),
         }
         for serial, tags in sorted(unassigned.tags.items())
     ]
+
+
+def _is_ours(serial: str, tags: dict[str, str] | None) -> bool | None:
+    """None where the tags are not known; but a device that IAM cannot address was never made by this collection."""
+    if tags is None:
+        return None if _iam_api.is_serial_number(serial) else False
+    return TAG_USER_ID in tags
 
 
 def _suspect(name: str, names: t.Mapping[str, str]) -> str | None:

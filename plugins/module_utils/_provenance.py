@@ -15,7 +15,7 @@ import pathlib
 import platform
 import pwd
 import re
-import subprocess
+import threading
 import typing as t
 
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import Json
@@ -42,7 +42,12 @@ LAUNCHER_FIELDS = (
     "operator",
 )
 
+# AnsibleModule.run_command: (return code, output, errors).
+RunCommand = t.Callable[..., tuple[int, str, str]]
+
 GIT_SECONDS = 10
+_KILLED = -9
+_NOT_FOUND = 127
 
 # A repository's own configuration can name programs to run; none of these is needed to read a commit.
 _GIT = (
@@ -90,7 +95,7 @@ def _os_user() -> str:
         return str(os.geteuid())
 
 
-def inventory_state(directory: str | None) -> Json:
+def inventory_state(directory: str | None, run_command: RunCommand) -> Json:
     """``{commit, dirty, reason}`` of the git repository around the inventory; nulls and the reason where there is none.
 
     ``dirty`` also counts files that git does not know: a group_vars file takes effect without being committed.
@@ -98,18 +103,10 @@ def inventory_state(directory: str | None) -> Json:
     if not directory:
         return _no_state("no inventory directory was given")
     try:
-        commit = _git(directory, "rev-parse", "--verify", "HEAD").strip()
-        status = _git(
-            directory, "status", "--porcelain", "--untracked-files=normal", "--ignore-submodules=dirty", "--", "."
-        )
-    except FileNotFoundError:
-        return _no_state("git is not installed")
-    except subprocess.TimeoutExpired:
-        return _no_state(f"git did not answer within {GIT_SECONDS} s")
-    except subprocess.CalledProcessError as error:
-        return _no_state(_first_line(error.stderr))
-    except (OSError, ValueError) as error:
-        return _no_state(f"git could not be run: {type(error).__name__}")
+        commit = _git(run_command, directory, "rev-parse", "--verify", "HEAD").strip()
+        status = _git(run_command, directory, "status", "--porcelain", "--untracked-files=normal", "--", ".")
+    except _GitError as error:
+        return _no_state(str(error))
     if not _COMMIT.fullmatch(commit):
         return _no_state("git gave no commit")
     return {"commit": commit, "dirty": bool(status), "reason": None}
@@ -119,20 +116,47 @@ def _no_state(reason: str) -> Json:
     return {"commit": None, "dirty": None, "reason": reason}
 
 
-def _first_line(text: str | None) -> str:
-    return next(iter((text or "").splitlines()), "git failed without a word")
+class _GitError(Exception):
+    """Why git said nothing."""
 
 
-def _git(directory: str, *arguments: str) -> str:
-    environment = {"PATH": os.environ.get("PATH", os.defpath), "HOME": os.environ.get("HOME", "/"), "LC_ALL": "C"}
-    done = subprocess.run(  # noqa: S603 - no shell, fixed arguments, and -C takes whatever follows as a directory
-        [*_GIT, "-C", str(pathlib.Path(directory).absolute()), *arguments],
-        env={**environment, "GIT_TERMINAL_PROMPT": "0"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-        timeout=GIT_SECONDS,
-        check=True,
-    )
-    return done.stdout
+def _git(run_command: RunCommand, directory: str, *arguments: str) -> str:
+    # An environment of its own, since the variables of a surrounding git (in a hook, say) lead to another repository.
+    kept = [f"{name}={os.environ.get(name, default)}" for name, default in (("PATH", os.defpath), ("HOME", "/"))]
+    command = [
+        "env",
+        "-i",
+        *kept,
+        "LC_ALL=C",
+        "GIT_TERMINAL_PROMPT=0",
+        *_GIT,
+        "-C",
+        str(pathlib.Path(directory).absolute()),
+    ]
+    killer: threading.Timer | None = None
+
+    def limit(process: t.Any) -> None:
+        nonlocal killer
+        killer = threading.Timer(GIT_SECONDS, process.kill)
+        killer.start()
+
+    try:
+        code, output, errors = run_command(
+            [*command, *arguments],
+            before_communicate_callback=limit,
+            expand_user_and_vars=False,
+            handle_exceptions=False,
+            errors="replace",
+        )
+    except OSError as error:
+        raise _GitError(f"git could not be run: {error.strerror}") from error
+    finally:
+        if killer is not None:
+            killer.cancel()
+    if code == _KILLED:
+        raise _GitError(f"git did not answer within {GIT_SECONDS} s")
+    if code == _NOT_FOUND:
+        raise _GitError("git is not installed")
+    if code != 0:
+        raise _GitError(next(iter(errors.splitlines()), "git failed without a word"))
+    return output

@@ -250,8 +250,11 @@ def parse_record(data: bytes, name: str, shelf: Shelf) -> Json:
     problems = schema_problems(record)
     if problems:
         raise RecordError("schema", f"does not have the form of a record: {'; '.join(problems)}")
-    if record["name"] != name:
+    written = RecordName.parse(record["name"])
+    if record["name"] != name or written is None:
         raise RecordError("wrong_name", f"was renamed: it was written as {record['name']}")
+    if (written.run_id, written.check_mode) != (record["run_id"], record["check_mode"]):
+        raise RecordError("wrong_name", "has a name that is not that of its run or its mode")
     if (record["account_id"], record["kind"]) != (shelf.account_id, shelf.kind):
         raise RecordError("wrong_shelf", f"was moved: it is a record of {record['account_id']}, {record['kind']}")
     return record
@@ -278,7 +281,7 @@ def _or_null(check: t.Callable[[t.Any], bool]) -> t.Callable[[t.Any], bool]:
 
 # Every field of a record of schema 1, and what it must look like.
 SCHEMA_1: dict[str, t.Callable[[t.Any], bool]] = {
-    "schema": lambda value: type(value) is int and value == 1,
+    "schema": lambda value: isinstance(value, int) and not isinstance(value, bool) and value == 1,
     "kind": lambda value: value in KINDS,
     "account_id": _is(str),
     "run_id": _is(str),
@@ -414,6 +417,7 @@ def write_record(store: Store, shelf: Shelf, content: Content) -> Written:
 
     A name is later than its predecessor's even if the clock went back; the record then says so.
     """
+    store.ready()
     taken: RecordName | None = None
     for _attempt in range(NAME_ATTEMPTS):
         latest = latest_record(store, shelf)

@@ -100,6 +100,19 @@ def red(rows: t.Iterable[Row]) -> list[dict[str, t.Any]]:
     ]
 
 
+def fleet_summary(rows: t.Sequence[Row]) -> dict[str, int]:
+    """Return how many accounts are in which state, and the sums of their numbers (of those that have one)."""
+    counts = {"accounts": len(rows), "complete": 0, "left_out": 0, "red": 0}
+    for row in rows:
+        counts["red" if row["status"] in RED_STATUS else row["status"]] += 1
+    sums = {key: sum(_numbers(rows, key)) for _head, _unit, key in _COUNTS}
+    return counts | sums
+
+
+def _numbers(rows: t.Sequence[Row], key: str) -> list[int]:
+    return [number for row in rows if _is_number(number := (row["summary"] or {}).get(key))]
+
+
 def _red_first(row: Row) -> tuple[int, str, str]:
     order = (*RED_STATUS, "complete", "left_out")
     return order.index(row["status"]), row["name"], row["account_id"]
@@ -132,7 +145,7 @@ def _left_out(name: str, account_id: str, decision: Mapping) -> Row:
 
 
 def _from_result(name: str, account_id: str, result: Mapping, now: dt.datetime) -> Row:
-    status, reasons = _verdict(result)
+    status, reasons = _verdict(account_id, result)
     return _row(name, account_id, status, reasons, **_facts(result, now, "this_run"))
 
 
@@ -145,7 +158,7 @@ def _from_record(
         return _row(
             name, account_id, "missing", [f"not run now, and its latest record is no evidence: {record['problem']}"]
         )
-    status, reasons = _verdict(record)
+    status, reasons = _verdict(account_id, record)
     facts = _facts(record, now, "record")
     made_at = _time(record.get("ended_at"))
     if made_at is None or made_at > now + FUTURE_TOLERANCE:
@@ -161,10 +174,11 @@ def _from_record(
     return _row(name, account_id, status, reasons, **facts)
 
 
-def _verdict(result: Mapping) -> tuple[Status, list[str]]:
+def _verdict(account_id: str, result: Mapping) -> tuple[Status, list[str]]:
     """Say whether a result or record is a whole assessment; anything that does not say so itself is a failure."""
     if error := result.get("error"):
-        return "failed", [_error_text(error)]
+        # The row says which account it is.
+        return "failed", [_error_text(error).removeprefix(f"account {account_id}: ")]
     summary = result.get("summary")
     if result.get("status") not in ("complete", "incomplete") or not isinstance(summary, dict):
         return "failed", ["the assessment left no summary"]
@@ -288,21 +302,21 @@ def render(
 
 
 def gate_lines(red_accounts: t.Sequence[Mapping], accounts: int) -> list[str]:
-    """Return why the run fails: every red account with every reason; nothing when none is red."""
+    """Return why the run fails: every reason with every account that has it; nothing when no account is red."""
     if not red_accounts:
         return []
-    lines = [f"{len(red_accounts)} of {accounts} accounts have no complete and recent assessment:"]
-    return lines + [
-        terminal_safe(f"- {_host_and_id(account['name'], account['account_id'])}: {reason}")
-        for account in red_accounts
-        for reason in account["reasons"]
+    by_reason: dict[str, list[str]] = {}
+    for account in red_accounts:
+        for reason in account["reasons"]:
+            by_reason.setdefault(reason, []).append(_host_and_id(account["name"], account["account_id"]))
+    return [
+        f"{len(red_accounts)} of {accounts} accounts have no complete and recent assessment:",
+        *(terminal_safe(f"- {', '.join(names)}: {reason}") for reason, names in by_reason.items()),
     ]
 
 
 def _title(rows: t.Sequence[Row], run_id: str | None, check_mode: bool) -> str:
-    counts = {"complete": 0, "red": 0, "left_out": 0}
-    for row in rows:
-        counts["red" if row["status"] in RED_STATUS else row["status"]] += 1
+    counts = fleet_summary(rows)
     parts = [f"{_plural(len(rows), 'account')}", f"{counts['complete']} read completely", f"{counts['red']} red"]
     if counts["left_out"]:
         parts.append(f"{counts['left_out']} left out")
@@ -334,9 +348,8 @@ def _total(rows: t.Sequence[Row]) -> list[str]:
     counted = [row for row in rows if row["status"] != "left_out"]
     totals = []
     for _head, _unit, key in _COUNTS:
-        numbers = [(row["summary"] or {}).get(key) for row in counted]
-        known = [number for number in numbers if _is_number(number)]
-        totals.append(f"{sum(known)}{'' if len(known) == len(numbers) else '+'}")
+        numbers = _numbers(counted, key)
+        totals.append(f"{sum(numbers)}{'' if len(numbers) == len(counted) else '+'}")
     return ["all", "", *totals, "", "", ""]
 
 
@@ -345,7 +358,7 @@ def _count(value: object) -> str:
 
 
 def _root(summary: Mapping | None) -> str:
-    if summary is None:
+    if summary is None or summary.get("console_users") is None:  # nothing was read
         return "-"
     enabled = summary.get("root_mfa_enabled")
     return "yes" if enabled is True else "NO" if enabled is False else "?"

@@ -90,11 +90,10 @@ class S3Store:
     def shelves(self) -> list[Shelf]:
         found = set()
         for key in self._list(self._key("")):
-            account_id, _, rest = key.partition("/")
-            kind, slash, _ = rest.partition("/")
-            if slash:
+            parts = key.split("/")
+            if len(parts) > 2:
                 with contextlib.suppress(ValueError):  # whatever else somebody keeps there
-                    found.add(Shelf.of(account_id, kind))
+                    found.add(Shelf.of(parts[0], parts[1]))
         return sorted(found)
 
     def names(self, shelf: Shelf) -> list[str]:

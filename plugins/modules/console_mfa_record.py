@@ -35,10 +35,16 @@ options:
     type: str
     choices: [written, verified, ready]
     default: written
+  write:
+    description:
+      - Whether a record is written. Otherwise O(state=written) keeps nothing, and only makes the summary of what would
+        be recorded.
+    type: bool
+    default: true
   store:
-    description: Where the records are kept; usually the inventory's C(console_mfa_record_store).
+    description:
+      - Where the records are kept; usually the inventory's C(console_mfa_record_store). Needed unless O(write=false).
     type: dict
-    required: true
     suboptions:
       kind:
         description: A directory of the controller, or an S3 bucket.
@@ -186,7 +192,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 record:
-  description: The record that was written.
+  description: The record that was written; null with O(write=false).
   returned: O(state=written)
   type: dict
   sample:
@@ -393,7 +399,8 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._verification
 
 ARGUMENT_SPEC = {
     "state": {"type": "str", "choices": ["written", "verified", "ready"], "default": "written"},
-    "store": {"type": "dict", "required": True, "options": STORE_OPTIONS},
+    "write": {"type": "bool", "default": True},
+    "store": {"type": "dict", "options": STORE_OPTIONS},
     "account_id": {"type": "raw"},
     "kind": {"type": "str", "choices": ["run", "assessment", "validation", "enrollment", "signin_test"]},
     "data": {"type": "dict"},
@@ -410,23 +417,32 @@ def ready(params):
     return {"changed": open_store(params["store"]).ready()}
 
 
-def written(params, check_mode, ansible_core):
-    refuse_ephemeral(params["store"], os.environ, params["launcher"])
+def written(module):
+    params = module.params
+    missing = [name for name in ("account_id", "kind", "data", "run_id") if params[name] is None]
+    if missing:
+        raise ValueError(f"with state written, {', '.join(missing)} must be set")
+    if params["write"]:
+        refuse_ephemeral(params["store"], os.environ, params["launcher"])
     shelf = Shelf.of(params["account_id"], params["kind"])
     request = Request(
         kind=shelf.kind,
         account_id=shelf.account_id,
         run_id=check_run_id(params["run_id"]),
-        check_mode=check_mode,
+        check_mode=module.check_mode,
         data=params["data"],
         launcher=params["launcher"],
         inventory_dir=params["inventory_dir"],
         tag_columns=params["tag_columns"],
         started_at=params["started_at"],
-        ansible_core=ansible_core,
+        ansible_core=module.ansible_version,
         now=dt.datetime.now(dt.UTC),
+        run_command=module.run_command,
     )
-    result = write_record(open_store(params["store"]), shelf, content(request))
+    made = content(request)
+    if not params["write"]:
+        return {"changed": False, "record": None, "summary": made.body["summary"], "problems": []}
+    result = write_record(open_store(params["store"]), shelf, made)
     return {
         "changed": True,
         "record": result.as_dict(),
@@ -460,11 +476,13 @@ def _is_asked_for(shelf, params):
 
 
 def run(module):
+    if module.params["store"] is None and (module.params["write"] or module.params["state"] != "written"):
+        raise ValueError("store must be set; it may be left out only with state written and write false")
     if module.params["state"] == "ready":
         return ready(module.params)
     if module.params["state"] == "verified":
         return verified(module.params)
-    return written(module.params, module.check_mode, module.ansible_version)
+    return written(module)
 
 
 def main():

@@ -160,6 +160,13 @@ red:
     - name: staging
       account_id: "222233334444"
       reasons: [not run now, and the store has no record of it]
+summary:
+  description:
+    - How many accounts there are, how many of them are in each state, and the sums of what was read.
+    - Accounts without a number are not in its sum; C(red) tells whether there may be any.
+  returned: success
+  type: dict
+  sample: {"accounts": 2, "complete": 1, "left_out": 0, "red": 1, "console_users": 31, "enabled": 20, "none": 9}
 compliant_reading:
   description: Whether every account that is not left out was read completely and recently.
   returned: success
@@ -181,19 +188,23 @@ gate:
 """
 
 import datetime as dt
+import os
+import pathlib
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.iamguard.console_mfa.plugins.module_utils import _report
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._fleet import account_id_problem, check_fleet
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._records import RecordError, Shelf, latest_record
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._store import (
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._records import (
+    RecordError,
+    Shelf,
+    Store,
     StoreError,
     StoreSettingsError,
-    UsableStore,
-    open_store,
+    latest_record,
 )
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._store import open_store
 
 
 def latest_records(settings: dict[str, t.Any] | None, account_ids: list[str]) -> dict[str, dict[str, t.Any] | None]:
@@ -202,6 +213,8 @@ def latest_records(settings: dict[str, t.Any] | None, account_ids: list[str]) ->
         return {}
     if not settings:
         return {account_id: {"problem": "there is no record store to look in"} for account_id in account_ids}
+    if settings.get("path"):  # as console_mfa_record, whose option is a path
+        settings = settings | {"path": str(pathlib.Path(os.path.expandvars(settings["path"])).expanduser())}
     try:
         store = open_store(settings)
     except (StoreError, StoreSettingsError) as problem:
@@ -209,14 +222,14 @@ def latest_records(settings: dict[str, t.Any] | None, account_ids: list[str]) ->
     return {account_id: latest_assessment(store, account_id) for account_id in account_ids}
 
 
-def latest_assessment(store: UsableStore, account_id: str) -> dict[str, t.Any] | None:
+def latest_assessment(store: Store, account_id: str) -> dict[str, t.Any] | None:
     try:
         latest = latest_record(store, Shelf.of(account_id, "assessment"))
     except (StoreError, RecordError) as problem:
         return {"problem": str(problem)}
     if latest.damaged:
         # What came before the damaged one would be older than it looks.
-        return {"problem": "; ".join(f"{name} {problem}" for name, problem in latest.damaged)}
+        return {"problem": "; ".join(f"{problem.record} {problem.message}" for problem in latest.damaged)}
     return latest.record
 
 
@@ -255,6 +268,7 @@ def main() -> None:
         changed=False,
         accounts=rows,
         red=red,
+        summary=_report.fleet_summary(rows),
         compliant_reading=not red,
         text=_report.render(rows, run_id=module.params["run_id"], check_mode=module.check_mode),
         gate=_report.gate_lines(red, len(rows)),

@@ -10,12 +10,14 @@ asks a second implementation the same kind of questions by the thousand.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from moto.iam.aws_managed_policies import aws_managed_policies_data
 
 from sandbox.policy import (
     Decision,
@@ -352,11 +354,28 @@ CONDITIONS: dict[str, tuple[str, str, Any, Any, bool]] = {
         BOB,
         False,
     ),
+    "colons after the fifth belong to the last part": (
+        *(
+            "ArnLike",
+            "aws:SourceArn",
+            "arn:aws:logs:*:*:log-group:a:*",
+            f"arn:aws:logs:eu-west-1:{ACCOUNT}:log-group:a:b",
+            True,
+        ),
+    ),
+    "ArnNotEquals is the opposite of ArnEquals": (
+        "ArnNotEquals",
+        "aws:PrincipalArn",
+        "arn:aws:iam::*:user/*",
+        BOB,
+        False,
+    ),
     "ArnNotLike is its opposite": ("ArnNotLike", "aws:PrincipalArn", "arn:aws:iam::*:role/*", BOB, True),
     "an ARN is not like what is no ARN": ("ArnLike", "aws:PrincipalArn", "arn:aws:iam::*:*", "bob", False),
     "an ARN of another partition is another": ("ArnLike", "aws:PrincipalArn", "arn:aws-us-gov:iam::*:*", BOB, False),
     "numbers compare as numbers": ("NumericEquals", "s3:max-keys", "10", "10.0", True),
     "NumericLessThanEquals includes the limit": ("NumericLessThanEquals", "s3:max-keys", "10", 10, True),
+    "NumericLessThan excludes the limit": ("NumericLessThan", "s3:max-keys", "10", 10, False),
     "a number is not compared as text": ("NumericLessThan", "s3:max-keys", "9", 10, False),
     "what is no number is less than none": ("NumericLessThan", "s3:max-keys", "9", "ten", False),
     "DateGreaterThan minds the zone": (
@@ -389,6 +408,7 @@ CONDITIONS: dict[str, tuple[str, str, Any, Any, bool]] = {
     "ForAllValues wants every value": ("ForAllValues:StringEquals", "aws:TagKeys", ["a", "b"], ["a", "c"], False),
     "ForAllValues is content with fewer": ("ForAllValues:StringEquals", "aws:TagKeys", ["a", "b"], ["a"], True),
     "ForAllValues holds for an empty set": ("ForAllValues:StringEquals", "aws:TagKeys", ["a"], [], True),
+    "ForAllValues takes an empty string for an empty set": ("ForAllValues:StringEquals", "aws:TagKeys", "a", "", True),
     "ForAnyValue wants one value": ("ForAnyValue:StringLike", "aws:TagKeys", ["a*"], ["b", "ab"], True),
     "ForAnyValue fails for an empty set": ("ForAnyValue:StringNotEquals", "aws:TagKeys", "a", [], False),
     "ForAnyValue and a negated operator want one other value": (
@@ -469,6 +489,14 @@ RESOURCES: dict[str, tuple[dict[str, Any], str, str, bool]] = {
         *("iam:GetUser", BOB, True),
     ),
     "a variable in a resource": (allow(resource="arn:aws:iam::*:user/${aws:username}"), "iam:GetUser", BOB, True),
+    "a variable for the account in a resource": (
+        allow(resource="arn:aws:iam::${aws:PrincipalAccount}:user/bob"),
+        *("iam:GetUser", BOB, True),
+    ),
+    "a variable for the account without a value in NotResource matches nothing": (
+        {"Effect": "Allow", "Action": "*", "NotResource": "arn:aws:iam::${aws:PrincipalTag/no}:user/bob"},
+        *("iam:GetUser", BOB, False),
+    ),
     "a variable without a value matches no resource": (
         allow(resource="arn:aws:iam::*:user/${aws:PrincipalTag/no}*"),
         *("iam:GetUser", BOB, False),
@@ -496,7 +524,9 @@ RESOURCES: dict[str, tuple[dict[str, Any], str, str, bool]] = {
 def test_action_and_resource(name: str) -> None:
     statement, action, resource, expected = RESOURCES[name]
 
-    assert decide(action, resource, {"aws:username": "bob"}, document(statement)).allowed is expected
+    context = {"aws:username": "bob", "aws:PrincipalAccount": ACCOUNT}
+
+    assert decide(action, resource, context, document(statement)).allowed is expected
 
 
 def test_a_document_of_2008_takes_a_variable_for_text() -> None:
@@ -618,6 +648,10 @@ BUCKET: dict[str, tuple[Any, str, dict[str, Any], str, str]] = {
         *({"AWS": BOB}, f"arn:aws:iam::{HUB}:user/pipeline", {"identity": [EVERYTHING]}, "implicit_deny", "resource"),
     ),
     "a service": ({"Service": "cloudtrail.amazonaws.com"}, "cloudtrail.amazonaws.com", {}, "allowed", "resource"),
+    "a service, which no SCP binds": (
+        *({"Service": "cloudtrail.amazonaws.com"}, "cloudtrail.amazonaws.com", {"scps": [[EC2_ONLY]]}),
+        *("allowed", "resource"),
+    ),
     "another service": (
         *({"Service": "cloudtrail.amazonaws.com"}, "ec2.amazonaws.com", {}, "implicit_deny", "resource"),
     ),
@@ -638,9 +672,11 @@ def test_a_bucket_policy_names(name: str) -> None:
 def test_an_explicit_deny_of_a_bucket_policy_wins() -> None:
     request = Request("s3:PutObject", "arn:aws:s3:::records/a.json", {}, BOB, resource_account=ACCOUNT)
 
-    decision = evaluate(request, PolicySet([EVERYTHING], resource=bucket_policy("*", "Deny")))
+    denied_twice = PolicySet([document(allow(), deny("s3:*"))], resource=bucket_policy("*", "Deny"))
 
-    assert (decision.reason, decision.source) == ("explicit_deny", "resource")
+    for policies in (PolicySet([EVERYTHING], resource=bucket_policy("*", "Deny")), denied_twice):
+        decision = evaluate(request, policies)
+        assert (decision.reason, decision.source) == ("explicit_deny", "resource")
 
 
 @pytest.mark.parametrize(
@@ -859,9 +895,6 @@ REFUSED: dict[str, tuple[Any, str, str]] = {
     "Resource and NotResource": (document({**S, "NotResource": "*"}), "identity", "either Resource or NotResource"),
     "a resource that is no ARN": (document({**S, "Resource": "bob"}), "identity", "neither '*' nor an ARN"),
     "an ARN that is too short": (document({**S, "Resource": "arn:aws:iam:*"}), "identity", "neither '*' nor an ARN"),
-    "a variable for the account": (
-        *(document({**S, "Resource": "arn:aws:iam::${aws:PrincipalAccount}:user/bob"}), "identity", "fifth colon"),
-    ),
     "a variable without an end": (
         *(document({**S, "Resource": "arn:aws:iam::*:user/${aws:username"}), "identity", "malformed policy variable"),
     ),
@@ -977,6 +1010,19 @@ def test_no_place_takes_a_malformed_document(field: str) -> None:
 
     with pytest.raises(PolicyError, match="Effect"):
         PolicySet(**{field: places.get(field, broken)})
+
+
+def test_no_policy_that_aws_manages_is_refused() -> None:
+    documents = {name: entry["Document"] for name, entry in json.loads(aws_managed_policies_data).items()}
+
+    assert len(documents) > 1000
+    for name, policy in documents.items():
+        assert parse_policy(policy).statements, name
+
+
+def test_a_parsed_document_is_not_taken_for_one_of_another_kind() -> None:
+    with pytest.raises(PolicyError, match="kind identity in the place of one of kind resource"):
+        PolicySet(resource=parse_policy(EVERYTHING))
 
 
 def test_a_document_may_be_json_text_with_a_single_statement() -> None:

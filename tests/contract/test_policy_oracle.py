@@ -141,7 +141,6 @@ CONTEXT: dict[str, list[str | list[str]]] = {
     "aws:TagKeys": [["Owner"], ["Owner", "team"], ["cost"], []],
     "aws:CalledVia": [["athena.amazonaws.com"], ["athena.amazonaws.com", "glue.amazonaws.com"]],
 }
-ONLY_FOR = {"sts:ExternalId": ("sts:AssumeRole", ["secret-1", "secret-2"])}
 ORDERED = ("Equals", "NotEquals", "LessThan", "LessThanEquals", "GreaterThan", "GreaterThanEquals")
 STRINGS = ["bob", "alice", "b*", "?ob", "*", "blue", "BLUE", "${aws:username}", "${aws:PrincipalTag/team, 'blue'}"]
 TESTS: list[tuple[list[str], list[str], list[str]]] = [
@@ -213,7 +212,7 @@ class Generator:
         )
 
     def context(self, action: str) -> dict[str, str | list[str]]:
-        pools = {**CONTEXT, **{key: values for key, (only, values) in ONLY_FOR.items() if only == action}}
+        pools = CONTEXT | ({"sts:ExternalId": ["secret-1", "secret-2"]} if action == "sts:AssumeRole" else {})
         return {key: self.random.choice(values) for key, values in pools.items() if self.random.random() < 0.6}
 
     def policy(self, action: str, allow: float = 0.85) -> dict[str, Any]:

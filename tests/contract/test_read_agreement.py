@@ -177,7 +177,7 @@ def test_what_cloudtrail_does_not_show_yet_is_what_the_answer_says_it_may_miss()
     reading = Reading(sandbox)
     reading.console_users(bulk=True)
     sandbox.control.advance(3600)
-    without = sorted({user["name"] for user in account["users"]} - with_password(account))[0]
+    without = min({user["name"] for user in account["users"]} - with_password(account))
     changed_at = sandbox.now()
     sandbox.control.create_login_profile(ACCOUNT_ID, without)
 
@@ -189,6 +189,17 @@ def test_what_cloudtrail_does_not_show_yet_is_what_the_answer_says_it_may_miss()
     later = reading.console_users(bulk=True)
     assert without in by_name(later["console_users"])
     assert dt.datetime.fromisoformat(later["source"]["password_facts_complete_until"]) > changed_at
+
+
+def test_what_happened_shortly_before_the_report_is_asked_for_too() -> None:
+    account = generated_account(ACCOUNT_ID, users=10, seed=3, hostile_share=0) | {"roles": [audit_role()]}
+    sandbox = sandbox_of(account)
+    without = sorted({user["name"] for user in account["users"]} - with_password(account))
+    sandbox.control.create_login_profile(ACCOUNT_ID, without[0])
+    sandbox.control.advance(3000)
+    answer = Reading(sandbox).console_users(bulk=True)
+    assert set(by_name(answer["console_users"])) == with_password(account) | {without[0]}
+    assert sandbox.control.calls(ACCOUNT_ID)["GetLoginProfile"] == 1
 
 
 def test_a_report_that_is_too_old_is_not_trusted() -> None:

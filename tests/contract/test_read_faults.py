@@ -10,9 +10,9 @@ import datetime as dt
 import typing as t
 
 import pytest
+
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._iam_api import AwsCallError
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._observe import Scope
-
 from sandbox.generator import generated_account
 from support.observing import (
     ACCOUNT_ID,
@@ -284,6 +284,29 @@ def test_a_list_that_lacks_users_is_looked_at_again_and_then_called_incomplete()
     assert reading.sandbox.control.calls(ACCOUNT_ID)["GetAccountSummary"] == 2
     [reason] = [missing["reason"] for missing in answer["source"]["missing"]]
     assert reason == "GetAccountSummary counts 4 users, ListUsers gave 3"
+
+
+def test_a_device_that_iam_lists_but_cannot_be_asked_about_harms_nobody() -> None:
+    account = plain_account("alice") | {"unassigned_devices": [{"name": "alice-phone-2", "path": "/<b>/"}]}
+    account["users"].append({"name": "bare", "created": "-400d", "password": {"created": "-390d"}})
+    reading = Reading(sandbox_of(account))
+    answer = reading.mfa()
+    assert mfa_states(answer) == {"alice": "enabled", "bare": "none"}
+    assert answer["source"]["complete"] is True
+    [device] = answer["unassigned_virtual_devices"]
+    assert (device["tags"], device["ours"], device["suspected_user"]) == (None, False, "alice")
+    assert "ListMFADeviceTags" not in reading.sandbox.control.calls(ACCOUNT_ID)
+
+
+def test_a_device_deleted_before_its_tags_were_read_is_left_out() -> None:
+    account = plain_account("alice") | {"unassigned_devices": [{"name": "old"}, {"name": "older"}]}
+    reading = Reading(sandbox_of(account))
+    control = reading.sandbox.control
+    serial = f"arn:aws:iam::{ACCOUNT_ID}:mfa/old"
+    reading.sandbox.on_call("ListMFADeviceTags", lambda: control.remove_device(ACCOUNT_ID, serial), nth=1)
+    answer = reading.mfa(concurrency=1)
+    assert [device["name"] for device in answer["unassigned_virtual_devices"]] == ["older"]
+    assert answer["source"]["complete"] is True
 
 
 def test_an_account_without_users_is_a_valid_empty_answer() -> None:

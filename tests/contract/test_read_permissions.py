@@ -9,8 +9,8 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._iam_api import AwsCallError
 
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._iam_api import AwsCallError
 from support.observing import READ_ACTIONS, Json, Reading, audit_role, console_access, mfa_states, sandbox_of
 
 # Every kind of answer: with and without password, each state of MFA, a prepared device, an orphan, and root.

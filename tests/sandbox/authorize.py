@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""May this caller do this? Gathers the policies that bind a caller, asks the one evaluator, and words refusals as AWS does."""
+"""May this caller do this? Gathers the policies that bind a caller, asks the one evaluator, and words refusals as AWS
+does."""
 
 from __future__ import annotations
 
@@ -44,12 +45,11 @@ class Authorizer:
         """Raises AccessDenied, worded as AWS words it, unless the caller has the permission."""
         decision = self.decide(call, permission, target)
         if not decision.allowed:
-            shown = target.shown if target.shown is not None else target.arn
-            raise access_denied(call.caller.arn, permission, shown, decision.phrase(permission))
+            raise access_denied(call.caller.arn, permission, target.named, decision.phrase(permission))
 
     def decide(self, call: Call, permission: str, target: Target) -> Decision:
         context = {**base_context(call), **target.context}
-        request = Request(permission, target.arn, context, call.caller.arn)
+        request = Request(permission, target.arn, context, call.caller.arn, target.account_id)
         return evaluate(request, self.policies(call.caller))
 
     def decide_assume_role(
@@ -104,7 +104,8 @@ def _boundary(account: Account, principal: Principal) -> Policy | None:
 
 
 def scp_levels(account: Account) -> list[list[Policy]]:
-    """One level. AWS attaches FullAWSAccess of itself: it counts as detached where a list of what is allowed was given."""
+    """One level. AWS attaches FullAWSAccess of itself: it counts as detached where a list of what is allowed was
+    given."""
     if not account.scps:
         return []
     allows = any(statement.allow for item in account.scps for statement in parsed(item).statements)

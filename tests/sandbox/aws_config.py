@@ -18,7 +18,8 @@ if t.TYPE_CHECKING:
 
 
 def write_aws_config(sandbox: Sandbox, directory: pathlib.Path, url: str | None = None) -> None:
-    """``DIR/config`` and ``DIR/credentials``, readable by their owner only. With ``url`` the profiles' endpoints are the sandbox."""
+    """``DIR/config`` and ``DIR/credentials``, readable by their owner only. With ``url`` the profiles' endpoints are
+    the sandbox."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     config: list[str] = []
     credentials: list[str] = []

@@ -18,7 +18,7 @@ from .state import AccessKey, Account, Document, Role, Root, User
 
 @dataclass(frozen=True)
 class Session:
-    """Temporary credentials of a role. ``chained``: whoever assumed it held temporary credentials already."""
+    """Temporary credentials of a role."""
 
     access_key_id: str
     secret: str

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from . import ids
 from .clock import UTC, as_utc, iso
 from .errors import AwsError, NotModelled
-from .operations import Call, Result, operation
+from .operations import Call, Result, Target, operation
 from .settings import Settings
 from .state import Account
 
@@ -147,7 +147,17 @@ def _uuid(*parts: object) -> str:
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:32]}"
 
 
-@operation("cloudtrail", "LookupEvents", "LookupAttributes StartTime EndTime MaxResults NextToken EventCategory")
+def _target(_call: Call) -> Target:
+    """Refusals do not say upon what."""
+    return Target("*", "")
+
+
+@operation(
+    "cloudtrail",
+    "LookupEvents",
+    "LookupAttributes StartTime EndTime MaxResults NextToken EventCategory",
+    target=_target,
+)
 def lookup_events(call: Call) -> Result:
     """Newest first, of the last 90 days and of this Region only; one attribute at most."""
     if call.world.settings.rate_limits and not call.world.trail.take_token(

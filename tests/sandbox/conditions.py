@@ -134,7 +134,7 @@ class Text:
             return False
         known = next(number for number, part in enumerate(self.parts) if part[0] == "variable")
         head, slash, _ = (Text(self.parts[:known]).regex(context) or "").partition("/")
-        return arn_matches(f"{head}{slash}.*", arn)
+        return arn_matches(f"{head}{slash}.*" + ":.*" * (5 - head.count(":")), arn)
 
 
 @lru_cache(maxsize=65536)

@@ -2,10 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The control interface: what others do in an account while the code under test looks on, faults, the clock and the counters.
+"""The control interface: what others do in an account while the code under test looks on, faults, the clock and the
+counters.
 
-Every public operation has the same name and parameters in this process (``sandbox.control``) and over HTTP (`client.ControlClient`).
-Users are named by user name or UserId. Changes record the CloudTrail event that AWS would, unless ``record_event=False``.
+Every public operation has the same name and parameters in this process (``sandbox.control``) and over HTTP
+(`client.ControlClient`). Users are named by user name or UserId. Changes record the CloudTrail event that AWS would,
+unless ``record_event=False``.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from collections import Counter
 from . import ids
 from .callers import Session
 from .clock import iso, parse_moment, whole_seconds
+from .history import owner_name, record_change
 from .scenario import (
     ScenarioError,
     add_access_key,
@@ -36,8 +39,6 @@ from .wire import HttpReply, HttpRequest
 if t.TYPE_CHECKING:
     from .engine import Sandbox
 
-ACTOR = "administrator"
-
 
 class Control:
     """Each method without a leading underscore that is listed in `OPERATIONS` can also be called over HTTP."""
@@ -51,11 +52,8 @@ class Control:
         return self._sandbox.now()
 
     def advance(self, seconds: float) -> datetime.datetime:
-        """Moves the clock forward; what falls due happens."""
-        moved = self._sandbox.clock.advance(seconds)
-        with self._sandbox.lock:
-            self._sandbox.settle()
-        return moved
+        """Moves the clock forward. Returns the new time."""
+        return self._sandbox.clock.advance(seconds)
 
     def calls(self, account_id: str | None = None) -> dict[str, int]:
         """How often each operation was called since the start or the last reset, retries and refusals included."""
@@ -121,15 +119,12 @@ class Control:
         """With all that belongs to the user. Virtual devices stay, unassigned, as after a deactivation."""
         account, found = self._find(account_id, user)
 
-        def apply() -> None:
-            for serial in list(found.serials):
-                _release(account, found, serial)
-            account.users.remove(found.name)
-            del account.users_by_id[found.unique_id]
-            for key in found.access_keys:
-                account.keys.pop(key.access_key_id, None)
-
-        self._sandbox.after_lag(apply)
+        for serial in list(found.serials):
+            _release(account, found, serial)
+        account.users.remove(found.name)
+        del account.users_by_id[found.unique_id]
+        for key in [key for key, (owner, _key) in account.keys.items() if owner is found]:
+            del account.keys[key]
         self._changed(account, "DeleteUser", found, {"userName": found.name}, record_event)
 
     def rename_user(self, account_id: str, user: str, new_name: str, record_event: bool = True) -> None:
@@ -140,13 +135,9 @@ class Control:
         if other is not None and other is not found:
             raise ScenarioError(f"account {account_id}: there is a user {new_name} already")
         old_name = found.name
-
-        def apply() -> None:
-            account.users.remove(old_name)
-            found.name, found.arn = new_name, account.arn(f"user{found.path}{new_name}")
-            account.users.add(found)
-
-        self._sandbox.after_lag(apply)
+        account.users.remove(old_name)
+        found.name, found.arn = new_name, account.arn(f"user{found.path}{new_name}")
+        account.users.add(found)
         self._changed(account, "UpdateUser", found, {"userName": old_name, "newUserName": new_name}, record_event)
 
     # -------------------------------------------------------------------------------------------------- passwords
@@ -158,7 +149,7 @@ class Control:
         if found.login_profile is not None:
             raise ScenarioError(f"account {account_id}: {found.name} has a password already")
         now = self._date()
-        self._sandbox.after_lag(lambda: setattr(found, "login_profile", LoginProfile(now, now, reset_required)))
+        found.login_profile = LoginProfile(now, now, reset_required)
         parameters = {"userName": found.name, "passwordResetRequired": reset_required}
         self._changed(account, "CreateLoginProfile", found, parameters, record_event)
 
@@ -166,7 +157,7 @@ class Control:
         """PasswordLastUsed stays as it is."""
         account, found = self._find(account_id, user)
         self._password_of(account, found)
-        self._sandbox.after_lag(lambda: setattr(found, "login_profile", None))
+        found.login_profile = None
         self._changed(account, "DeleteLoginProfile", found, {"userName": found.name}, record_event)
 
     def change_password(self, account_id: str, user: str, record_event: bool = True) -> None:
@@ -193,8 +184,8 @@ class Control:
         path: str = "/",
         record_event: bool = True,
     ) -> str:
-        """Enables a new device for a user, or with ``serial`` of an unassigned virtual one, that one. Returns the serial number.
-        ``user`` may be ``root``."""
+        """Enables a new device for a user, or with ``serial`` of an unassigned virtual one, that one. Returns the
+        serial number. ``user`` may be ``root``."""
         account = self._account(account_id)
         owner: User | Root = account.root if user == ROOT else self._find(account_id, user)[1]
         now = self._date()
@@ -208,10 +199,7 @@ class Control:
         else:
             name = name or f"{user.replace('/', '-')}-{kind}-{len(owner.serials)}"
             device = add_device(account, owner, {"kind": kind, "name": name, "serial": serial, "path": path}, now, now)
-        parameters = {
-            "userName": owner.name if isinstance(owner, User) else "AWS ROOT USER",
-            "serialNumber": device.serial,
-        }
+        parameters = {"userName": owner_name(owner), "serialNumber": device.serial}
         self._changed(account, "EnableMFADevice", owner, parameters, record_event)
         return device.serial
 
@@ -226,9 +214,9 @@ class Control:
             self._changed(account, "DeleteVirtualMFADevice", None, {"serialNumber": serial}, record_event)
             return
         owner = account.root if device.owner == ROOT else account.users_by_id[device.owner]
-        self._sandbox.after_lag(lambda: _release(account, owner, serial))
-        name = owner.name if isinstance(owner, User) else "AWS ROOT USER"
-        self._changed(account, "DeactivateMFADevice", owner, {"userName": name, "serialNumber": serial}, record_event)
+        _release(account, owner, serial)
+        parameters = {"userName": owner_name(owner), "serialNumber": serial}
+        self._changed(account, "DeactivateMFADevice", owner, parameters, record_event)
 
     def create_virtual_device(
         self, account_id: str, name: str, path: str = "/", tags: Tags | None = None, record_event: bool = True
@@ -306,7 +294,7 @@ class Control:
     # ---------------------------------------------------------------------------------------------------- plumbing
 
     def credentials_of(
-        self, account: Account, *, user: str | None, role: str | None, access_key_id: str | None
+        self, account: Account, *, user: str | None = None, role: str | None = None, access_key_id: str | None = None
     ) -> dict[str, str]:
         """Keys of a caller. They are no part of the account: a key that is made for this is not listed anywhere."""
         if sum(item is not None for item in (user, role, access_key_id)) > 1:
@@ -322,7 +310,9 @@ class Control:
                 session = self._sandbox.credentials.sessions[access_key_id]
                 return _environment(access_key_id, session.secret, session.token)
             return _environment(access_key_id, account.keys[access_key_id][1].secret)
-        owner = account.root if user == ROOT else self._find(account.account_id, user or "admin")[1]
+        owner = account.root if user == ROOT else account.user(user or "admin")
+        if owner is None:
+            raise ValueError(f"account {account.account_id}: there is no user {user or 'admin'}")
         key_id = ids.access_key_id("AKIA", "sandbox", account.account_id, getattr(owner, "unique_id", ROOT))
         if key_id not in account.keys:
             key = add_access_key(account, Root(self.now()), {"id": key_id}, self._date())
@@ -334,7 +324,10 @@ class Control:
         return self._sandbox.credentials.open_session(account, role, "sandbox", issued=now, seconds=seconds)
 
     def _account(self, account_id: str) -> Account:
-        return self._sandbox.account(account_id)
+        """The account that is about to change; reads that lag go on to see it as it is now."""
+        account = self._sandbox.account(account_id)
+        self._sandbox.remember(account)
+        return account
 
     def _find(self, account_id: str, user: str) -> tuple[Account, User]:
         account = self._account(account_id)
@@ -371,7 +364,8 @@ class Control:
         """After each change: what callers may do could be different now, and CloudTrail has something to tell."""
         self._sandbox.authorizer.forget()
         if record:
-            record_change(self._sandbox, account, name, subject, parameters, self._sandbox.now(), by=by)
+            sandbox = self._sandbox
+            record_change(sandbox.trail, sandbox.settings, account, name, subject, parameters, sandbox.now(), by=by)
 
     # -------------------------------------------------------------------------------------------------------- HTTP
 
@@ -395,46 +389,35 @@ class Control:
 
 
 OPERATIONS = (
-    "now advance calls calls_by_caller reset_calls events reset fault clear_faults settings create_user delete_user rename_user"
-    " create_login_profile delete_login_profile change_password set_password_last_used add_device remove_device"
-    " create_virtual_device create_access_key set_access_key_status add_to_group put_user_policy put_role_policy"
-    " delete_role_policy set_scp set_alias"
-).split()
-
-
-def record_change(
-    sandbox: Sandbox,
-    account: Account,
-    name: str,
-    subject: User | Root | None,
-    parameters: dict[str, t.Any] | None,
-    when: datetime.datetime,
-    *,
-    by: User | None = None,
-) -> None:
-    resources = [("AWS::IAM::User", subject.name)] if isinstance(subject, User) else []
-    sandbox.trail.record(
-        account,
-        name,
-        when,
-        sandbox.settings,
-        identity=_identity(account, by),
-        parameters=parameters,
-        resources=resources,
-    )
-
-
-def _identity(account: Account, user: User | None) -> dict[str, t.Any]:
-    """Who did it: by default an administrator whom the scenario need not have."""
-    name = user.name if user else ACTOR
-    return {
-        "type": "IAMUser",
-        "principalId": user.unique_id if user else ids.unique_id("AIDA", account.account_id, ACTOR),
-        "arn": user.arn if user else account.arn(f"user/{ACTOR}"),
-        "accountId": account.account_id,
-        "accessKeyId": ids.access_key_id("ASIA", account.account_id, name),
-        "userName": name,
-    }
+    "now",
+    "advance",
+    "calls",
+    "calls_by_caller",
+    "reset_calls",
+    "events",
+    "reset",
+    "fault",
+    "clear_faults",
+    "settings",
+    "create_user",
+    "delete_user",
+    "rename_user",
+    "create_login_profile",
+    "delete_login_profile",
+    "change_password",
+    "set_password_last_used",
+    "add_device",
+    "remove_device",
+    "create_virtual_device",
+    "create_access_key",
+    "set_access_key_status",
+    "add_to_group",
+    "put_user_policy",
+    "put_role_policy",
+    "delete_role_policy",
+    "set_scp",
+    "set_alias",
+)
 
 
 def _release(account: Account, owner: User | Root, serial: str) -> None:

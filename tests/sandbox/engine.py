@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import copy
 import datetime
 import pathlib
 import sys
@@ -22,9 +23,11 @@ from .cloudtrail import Trail
 from .control import Control
 from .errors import AwsError, NotModelled, access_denied
 from .faults import Fault, Faults, Trigger
+from .history import record_history
 from .operations import OPERATIONS, Call, Operation, Result
 from .paging import Pager
-from .s3 import Buckets
+from .s3 import Buckets, load_buckets
+from .s3_wire import parse_s3_params, s3_operation
 from .scenario import Spec, check_keys, load_accounts, read_scenario
 from .settings import Settings
 from .signature import is_signed_with
@@ -43,13 +46,16 @@ class Sandbox:
     """An AWS of a few accounts in this process. Several can be there at once: they share nothing."""
 
     def __init__(self, spec: Spec, *, start: datetime.datetime | None = None, frozen: bool = False) -> None:
-        check_keys(spec, "name description settings profiles accounts", "scenario")
+        check_keys(spec, "name description settings profiles accounts expected", "scenario")
         self.spec = spec
         self.name = str(spec.get("name", "scenario"))
         self.lock = threading.RLock()
         self.clock = VirtualClock(start, frozen=frozen)
-        self._fill()
+        self.credentials = Credentials()
+        self._overrides: dict[str, t.Any] = {}
+        self._environments: list[tuple[str, str | None]] = []  # account, user: whose keys were handed out
         self.control = Control(self)
+        self._fill()
 
     @classmethod
     def from_scenario(
@@ -60,30 +66,36 @@ class Sandbox:
         frozen: bool = False,
         **settings: t.Any,
     ) -> Sandbox:
-        """The name of a shipped scenario, a path, or a dict. ``start`` is the time at which the sandbox's clock begins, by default
-        now; a ``frozen`` clock moves only when it is advanced. Further arguments are settings."""
+        """The name of a shipped scenario, a path, or a dict. ``start`` is the time at which the sandbox's clock begins,
+        by default now; a ``frozen`` clock moves only when it is advanced. Further arguments are settings."""
         sandbox = cls(read_scenario(source), start=start, frozen=frozen)
+        sandbox._overrides = settings
         sandbox.settings.change(settings)
         return sandbox
 
     def _fill(self) -> None:
         self.settings = Settings()
-        self.settings.change(self.spec.get("settings") or {})
-        self.credentials = Credentials()
+        self.settings.change({**(self.spec.get("settings") or {}), **self._overrides})
         self.pager = Pager(self.settings)
         self.authorizer = Authorizer()
         self.trail = Trail()
         self.buckets = Buckets()
         self.faults = Faults()
         self.counted: Counter[tuple[str, str, str]] = Counter()  # account, caller, operation
-        self._pending: list[tuple[datetime.datetime, t.Callable[[], object]]] = []
+        self._earlier: dict[str, list[tuple[datetime.datetime, Account]]] = {}
         self._requests = 0
         self.accounts: dict[str, Account] = load_accounts(self.spec, self.clock.start, self.settings)
+        for account, spec in zip(self.accounts.values(), self.spec.get("accounts") or [], strict=True):
+            record_history(self.trail, self.settings, account, self.clock.start)
+            load_buckets(self.buckets, account, spec.get("buckets") or [], self.clock.start)
 
     def reset(self) -> None:
-        """Everything as at the start, but for the clock: time does not go back."""
+        """Everything as at the start, but for the clock, which does not go back, and the credentials that were handed
+        out."""
         with self.lock:
             self._fill()
+            for account_id, user in self._environments:
+                self.control.credentials_of(self.accounts[account_id], user=user)
 
     def now(self) -> datetime.datetime:
         return self.clock.now()
@@ -121,11 +133,13 @@ class Sandbox:
         access_key_id: str | None = None,
         region: str | None = None,
     ) -> dict[str, str]:
-        """Credentials and Region of a caller under the names of the environment variables that every AWS SDK reads. A user
-        without an active key gets one, a role is assumed without asking anybody."""
+        """Credentials and Region of a caller under the names of the environment variables that every AWS SDK reads. A
+        user without an active key gets one, a role is assumed without asking anybody."""
         account = self.account(account_id)
         with self.lock:
             found = self.control.credentials_of(account, user=user, role=role, access_key_id=access_key_id)
+            if role is None and access_key_id is None:
+                self._environments.append((account_id, user))
         return {**found, "AWS_DEFAULT_REGION": region or ids.DEFAULT_REGIONS[account.partition]}
 
     def on_call(
@@ -140,19 +154,16 @@ class Sandbox:
         """Runs ``callback`` (without arguments) once, just before the nth such call is served."""
         self.faults.triggers.append(Trigger(operation, callback, account_id, user_name, nth))
 
-    def after_lag(self, change: t.Callable[[], object]) -> None:
-        """Makes a change now, or where reads lag when they are to show it."""
+    def remember(self, account: Account) -> None:
+        """Before an account changes: where reads lag, they need it as it was."""
         if self.settings.reads_lag_seconds > 0:
-            due = self.now() + datetime.timedelta(seconds=self.settings.reads_lag_seconds)
-            self._pending.append((due, change))
-        else:
-            change()
+            self._earlier.setdefault(account.account_id, []).append((self.now(), copy.deepcopy(account)))
 
-    def settle(self) -> None:
-        """Makes the changes whose time has come."""
-        now = self.now()
-        while self._pending and self._pending[0][0] <= now:
-            self._pending.pop(0)[1]()
+    def as_seen(self, account: Account) -> Account:
+        """The account as reads show it now: "a change made in one location is not instantly visible at another"."""
+        horizon = self.now() - datetime.timedelta(seconds=self.settings.reads_lag_seconds)
+        earlier = self._earlier.get(account.account_id, [])
+        return next((state for changed, state in earlier if changed > horizon), account)
 
     # ---------------------------------------------------------------------------------------------------- serving
 
@@ -175,6 +186,8 @@ class Sandbox:
         reply.headers["x-amzn-RequestId"] = request_id
         if service == "s3":
             reply.headers["x-amz-request-id"] = request_id
+            if request.method == "HEAD":
+                reply.body = b""
         reply.headers["Date"] = self.now().strftime("%a, %d %b %Y %H:%M:%S GMT")
         return reply
 
@@ -185,7 +198,6 @@ class Sandbox:
             raise NotModelled(f"the service {service}")
         name, values = self._operation_name(request, service)
         with self.lock:
-            self.settle()
             if credential is None:
                 raise callers.missing_token()
             caller = self._authenticate(request, credential)
@@ -197,13 +209,13 @@ class Sandbox:
             trigger.callback()
         self._before(call, faults)
         with self.lock:
-            call.now = self.now()
+            call.now, call.account = self.now(), self.as_seen(caller.account)
             result = self._execute(call)
         return self._after(faults, wire.serialize(_model(call.operation), protocol, result, request_id))
 
     def _operation_name(self, request: HttpRequest, service: str) -> tuple[str, dict[str, str]]:
         if service == "s3":
-            raise NotModelled("the service s3")
+            return s3_operation(request)
         if wire.PROTOCOLS[service] == "json":
             return wire.json_operation(request), {}
         return wire.query_operation(request)
@@ -258,12 +270,15 @@ class Sandbox:
         operation = OPERATIONS.get((service, name))
         if operation is None:
             raise NotModelled(f"{service}:{name}")
-        params = wire.parse_params(_model(operation), wire.PROTOCOLS[service], request, values)
+        if service == "s3":
+            params = parse_s3_params(name, values, request)
+        else:
+            params = wire.parse_params(_model(operation), wire.PROTOCOLS[service], request, values)
         for parameter in params:
             if parameter not in operation.params:
                 raise NotModelled(f"{service}:{name} with {parameter}")
         agent = request.headers.get("user-agent", "")
-        return Call(self, caller, operation, params, region, self.now(), request_id, agent)
+        return Call(self, caller, caller.account, operation, params, region, self.now(), request_id, agent)
 
     def _before(self, call: Call, faults: list[Fault]) -> None:
         for fault in faults:
@@ -276,9 +291,8 @@ class Sandbox:
                 raise fault.as_error()
             if fault.deny:
                 permission = call.operation.permission or f"{call.operation.service}:{call.operation.name}"
-                target = call.operation.target(call)
                 reason = f"because no identity-based policy allows the {permission} action"
-                raise access_denied(call.caller.arn, permission, target.shown or target.arn, reason)
+                raise access_denied(call.caller.arn, permission, call.operation.target(call).named, reason)
 
     def _execute(self, call: Call) -> Result:
         operation = call.operation

@@ -10,11 +10,15 @@ from moto.core.exceptions import ServiceException
 
 
 class AwsError(ServiceException):
-    """An error reply. Without ``status`` the service's model gives it (``NoSuchEntity`` is 404, ``ReportNotPresent`` 410)."""
+    """An error reply. Without ``status`` the service's model gives it (``NoSuchEntity`` is 404, ``ReportNotPresent``
+    410)."""
 
-    def __init__(self, code: str, message: str, status: int | None = None) -> None:
+    def __init__(
+        self, code: str, message: str, status: int | None = None, *, headers: dict[str, str] | None = None
+    ) -> None:
         super().__init__(code, message)
         self.status = status
+        self.headers = headers or {}
 
 
 class NotModelled(AwsError):

@@ -19,8 +19,8 @@ _DEFAULT_MESSAGE = {"Throttling": "Rate exceeded", "ThrottlingException": "Rate 
 
 @dataclass
 class Fault:
-    """``times``: how often it happens in all (None: for ever). ``every``: only at each n-th call that matches. What happens is
-    exactly one of ``error``, ``lost_reply``, ``delay_seconds``, ``deny`` and ``truncate_body``."""
+    """``times``: how often it happens in all (None: for ever). ``every``: only at each n-th call that matches. What
+    happens is exactly one of ``error``, ``lost_reply``, ``delay_seconds``, ``deny`` and ``truncate_body``."""
 
     operation: str = "*"
     account_id: str | None = None

@@ -45,8 +45,9 @@ def generated_account(
     page_size: int | None = None,
     **shares: float,
 ) -> Spec:
-    """An account of a scenario. Besides the generated users it has ``admin`` (AdministratorAccess), who counts among ``users``
-    where there is at least one, and the role ``console-mfa-audit``, which everybody of the account may assume.
+    """An account of a scenario. Besides the generated users it has ``admin`` (AdministratorAccess), who counts among
+    ``users`` where there is at least one, and the role ``console-mfa-audit``, which everybody of the account may
+    assume.
 
     ``page_size`` is a matter of the whole sandbox and is not part of an account; see `generated_scenario`.
     """

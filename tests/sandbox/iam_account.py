@@ -24,7 +24,8 @@ def get_account_summary(call: Call) -> Result:
 
 
 def summary(account: Account) -> dict[str, int]:
-    """Keys of botocore's ``summaryKeyType``. AccountMFAEnabled, AccountPasswordPresent and AccountAccessKeysPresent are of root."""
+    """Keys of botocore's ``summaryKeyType``. AccountMFAEnabled, AccountPasswordPresent and AccountAccessKeysPresent are
+    of root."""
     root = account.root
     own_policies = [policy for policy in account.policies.values() if ":iam::aws:" not in policy.arn]
     return {

@@ -12,14 +12,14 @@ from .errors import no_such_user, validation
 from .operations import Call, Result, Target
 from .state import User
 
-I = t.TypeVar("I")
+Item = t.TypeVar("Item")
 
 DEFAULT_PAGE = 100
 PAGED = "Marker MaxItems"
 
 
 def paged(
-    call: Call, result_key: str, items: t.Sequence[I], key: t.Callable[[I], str], show: t.Callable[[I], t.Any]
+    call: Call, result_key: str, items: t.Sequence[Item], key: t.Callable[[Item], str], show: t.Callable[[Item], t.Any]
 ) -> Result:
     """A page of one list, shown item by item."""
     page, marker = call.world.pager.page(

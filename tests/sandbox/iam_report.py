@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""IAM: the credential report. It is made at most every four hours, and shows the account as it was when it was asked for."""
+"""IAM: the credential report. It is made at most every four hours, and shows the account as it was when it was asked
+for."""
 
 from __future__ import annotations
 
@@ -17,12 +18,29 @@ from .settings import Settings
 from .state import AccessKey, Account, CredentialReport, Root, User
 
 COLUMNS = (
-    "user arn user_creation_time password_enabled password_last_used password_last_changed password_next_rotation mfa_active"
-    " access_key_1_active access_key_1_last_rotated access_key_1_last_used_date access_key_1_last_used_region"
-    " access_key_1_last_used_service access_key_2_active access_key_2_last_rotated access_key_2_last_used_date"
-    " access_key_2_last_used_region access_key_2_last_used_service cert_1_active cert_1_last_rotated cert_2_active"
-    " cert_2_last_rotated"
-).split()
+    "user",
+    "arn",
+    "user_creation_time",
+    "password_enabled",
+    "password_last_used",
+    "password_last_changed",
+    "password_next_rotation",
+    "mfa_active",
+    "access_key_1_active",
+    "access_key_1_last_rotated",
+    "access_key_1_last_used_date",
+    "access_key_1_last_used_region",
+    "access_key_1_last_used_service",
+    "access_key_2_active",
+    "access_key_2_last_rotated",
+    "access_key_2_last_used_date",
+    "access_key_2_last_used_region",
+    "access_key_2_last_used_service",
+    "cert_1_active",
+    "cert_1_last_rotated",
+    "cert_2_active",
+    "cert_2_last_rotated",
+)
 
 STARTED = "No report exists. Starting a new report generation task"
 

@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Names of things: ARNs of the right partition, and unique ids, keys and secrets that are the same in each run of a scenario."""
+"""Names of things: ARNs of the right partition, and unique ids, keys and secrets that are the same in each run of a
+scenario."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ import typing as t
 import boto3
 import botocore.session
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.compat import HTTPHeaders
 from botocore.loaders import Loader
 
 from .wire import HttpRequest
@@ -26,7 +27,7 @@ class _Body(io.BytesIO):
     """What botocore expects of an HTTP library's response body."""
 
     def stream(self, amt: int | None = None, decode_content: bool | None = None) -> t.Iterator[bytes]:
-        while chunk := self.read(amt if amt else -1):
+        while chunk := self.read(amt or -1):
             yield chunk
 
 
@@ -50,9 +51,11 @@ def attach(sandbox: Sandbox, session: boto3.Session) -> None:
     def before_send(request: AWSPreparedRequest, **_kwargs: t.Any) -> AWSResponse:
         headers = [(name, _text(value)) for name, value in request.headers.items()]
         reply = sandbox.handle(HttpRequest.of(str(request.method), str(request.url), headers, _bytes(request.body)))
-        return AWSResponse(request.url, reply.status, reply.headers, _Body(reply.body))
+        reply_headers = HTTPHeaders.from_dict(reply.headers)
+        return AWSResponse(str(request.url), reply.status, reply_headers, _Body(reply.body))
 
-    session.events.register("before-send", before_send)
+    # The stubs do not know that the answer of a before-send handler replaces the request.
+    session.events.register("before-send", before_send)  # type: ignore[arg-type]
 
 
 def _text(value: str | bytes) -> str:

@@ -10,8 +10,8 @@ from .operations import OPERATIONS
 
 _HEAD = """# What the sandbox models
 
-Made by `python -m sandbox --list-modelled`; do not edit. Everything that is not in this list is refused by name, with the error
-code `SandboxNotModelled`.
+Made by `python -m sandbox --list-modelled`; do not edit. Everything that is not in this list is refused by name, with
+the error code `SandboxNotModelled`.
 
 | operation | parameters | permission |
 | --- | --- | --- |

@@ -2,10 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The table of what is modelled: which operation, with which of its parameters, upon which resource, done by which function.
+"""The table of what is modelled: which operation, with which of its parameters, upon which resource, done by which
+function.
 
-An operation or parameter that is not in the table is refused by name (`errors.NotModelled`). Modules that add to it import
-`operation` and are imported by ``engine``.
+An operation or parameter that is not in the table is refused by name (`errors.NotModelled`). Modules that add to it
+import `operation` and are imported by ``engine``.
 """
 
 from __future__ import annotations
@@ -44,20 +45,18 @@ class World(t.Protocol):
 
 @dataclass
 class Call:
-    """One request that was understood and whose caller is known."""
+    """One request that was understood and whose caller is known. ``account`` is the caller's as reads see it at
+    present."""
 
     world: World
     caller: Caller
+    account: Account
     operation: Operation
     params: Params
     region: str
     now: datetime.datetime
     request_id: str
     user_agent: str = ""
-
-    @property
-    def account(self) -> Account:
-        return self.caller.account
 
     @property
     def user_name(self) -> str | None:
@@ -68,11 +67,18 @@ class Call:
 
 @dataclass(frozen=True)
 class Target:
-    """What a call is about: ``arn`` is what policies are compared with, ``shown`` what AWS's refusal says instead of it."""
+    """What a call is about. ``arn`` is what policies are compared with, ``shown`` what AWS's refusal says instead of it
+    (nothing at all where it is empty); ``account_id`` is the owner, where the ARN does not tell."""
 
     arn: str = "*"
     shown: str | None = None
     context: t.Mapping[str, t.Any] = field(default_factory=dict)
+    account_id: str | None = None
+
+    @property
+    def named(self) -> str | None:
+        """What a refusal calls it."""
+        return self.arn if self.shown is None else self.shown or None
 
 
 Handler = t.Callable[[Call], Result]

@@ -2,10 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Pages as IAM serves them: possibly shorter than asked, with markers that mean nothing outside of the list they came from.
+"""Pages as IAM serves them: possibly shorter than asked, with markers that mean nothing outside of the list they came
+from.
 
-A marker remembers the last key served, not a position: a later page shows the state of its own time, and nothing is left out or
-served twice because something before it came or went (botocore's model: "fewer results, even when there are more").
+A marker remembers the last key served, not a position: a later page shows the state of its own time, and nothing is
+left out or served twice because something before it came or went (botocore's model: "fewer results, even when there are
+more").
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ from . import ids
 from .errors import validation
 from .settings import Settings
 
-I = t.TypeVar("I")
+Item = t.TypeVar("Item")
+Key = str | bytes
 
 # Of 118 items asked for AWS was seen to serve 67.
 SHORT_PAGE = 67 / 118
@@ -30,18 +33,18 @@ class Pager:
     def __init__(self, settings: Settings, *, remembered: int = 100_000) -> None:
         self._settings = settings
         self._remembered = remembered
-        self._markers: OrderedDict[str, tuple[str, str]] = OrderedDict()
+        self._markers: OrderedDict[str, tuple[str, Key]] = OrderedDict()
 
     def page(
         self,
-        items: t.Sequence[I],
-        key: t.Callable[[I], str],
+        items: t.Sequence[Item],
+        key: t.Callable[[Item], Key],
         *,
         binding: str,
         marker: str | None,
         limit: int,
         foreign: t.Callable[[], Exception] = lambda: validation("Invalid Marker."),
-    ) -> tuple[t.Sequence[I], str | None]:
+    ) -> tuple[t.Sequence[Item], str | None]:
         """One page of ``items``, which are in the order of ``key``, and the marker of the next page if there is one.
 
         ``binding`` names the list: operation, account and everything that filters it.
@@ -60,14 +63,14 @@ class Pager:
             limit = max(1, int(limit * SHORT_PAGE))
         return min(limit, self._settings.page_size or limit)
 
-    def _issue(self, binding: str, key: str) -> str:
+    def _issue(self, binding: str, key: Key) -> str:
         marker = ids.digest("marker", binding, key, length=64)
         self._markers[marker] = (binding, key)
         while len(self._markers) > self._remembered:
             self._markers.popitem(last=False)
         return marker
 
-    def _resolve(self, marker: str, binding: str, foreign: t.Callable[[], Exception]) -> str:
+    def _resolve(self, marker: str, binding: str, foreign: t.Callable[[], Exception]) -> Key:
         found = self._markers.get(marker)
         if found is None or found[0] != binding:
             raise foreign()

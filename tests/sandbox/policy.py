@@ -230,12 +230,15 @@ class Statement:
 class Policy:
     """A parsed document."""
 
+    kind: Kind
     statements: tuple[Statement, ...]
 
 
 def parse_policy(document: Policy | Mapping[str, Any] | str, kind: Kind = "identity") -> Policy:
     """Read a document (an object or JSON text). Raises PolicyError for anything malformed or not modelled."""
     if isinstance(document, Policy):
+        if document.kind != kind:
+            raise PolicyError(f"a policy of kind {document.kind} in the place of one of kind {kind}")
         return document
     if isinstance(document, str):
         try:
@@ -258,7 +261,7 @@ def parse_policy(document: Policy | Mapping[str, Any] | str, kind: Kind = "ident
     names = [statement.name for statement in parsed]
     if len(set(names)) != len(names):
         raise PolicyError("statement ids (Sid) must be unique within a policy")
-    return Policy(parsed)
+    return Policy(kind, parsed)
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -288,9 +291,10 @@ def _action_pattern(text: str) -> re.Pattern[str]:
 
 
 def _resource_pattern(text: str, variables: bool) -> Text:
-    head = text.split(":", 5)
-    if text != "*" and (len(head) < 6 or head[0] != "arn" or "${" in "".join(head[:5])):
-        raise PolicyError(f"resource {text!r} is neither '*' nor an ARN with variables after the fifth colon only")
+    """The User Guide allows variables after the fifth colon only; AWS's own policies have them before it too."""
+    constant = re.sub(r"\$\{[^}]*\}", "", text)
+    if text != "*" and (constant.count(":") < 5 or not constant.startswith("arn:")):
+        raise PolicyError(f"resource {text!r} is neither '*' nor an ARN")
     return Text.parse(text, variables)
 
 

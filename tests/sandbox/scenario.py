@@ -42,6 +42,7 @@ from .state import (
 SCENARIOS = pathlib.Path(__file__).parent / "scenarios"
 MAX_DEVICES = 8  # per user and for root, of all kinds together (IAM quotas)
 MAX_TAGS = 50
+MAX_GROUPS = 10  # of a user
 MAX_ACCESS_KEYS = 2
 
 Spec = dict[str, t.Any]
@@ -68,7 +69,8 @@ def read_scenario(source: str | pathlib.Path | Spec) -> Spec:
         path = SCENARIOS / f"{source}.yml"
     if not path.is_file():
         raise ScenarioError(f"there is no scenario {source}; shipped: {', '.join(sorted(shipped())) or 'none'}")
-    spec = yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    spec = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)  # noqa: S506  # both are safe, the first is fast
     if not isinstance(spec, dict):
         raise ScenarioError(f"{path} is not a mapping")
     return spec
@@ -173,7 +175,7 @@ def add_device(
         raise ScenarioError(f"{where}: there is a device {serial} already")
     if owner is not None and len(owner.serials) >= MAX_DEVICES:
         raise ScenarioError(f"{where}: more than {MAX_DEVICES} devices")
-    device = Device(serial, kind, name, created, tags=check_tags(spec.get("tags"), where))
+    device = Device(serial, kind, name, path, created, tags=check_tags(spec.get("tags"), where))
     device.certifications = dict(spec.get("certifications") or {})
     account.devices[serial] = device
     if owner is not None:
@@ -218,7 +220,7 @@ class _AccountLoader:
         check_keys(
             spec,
             "account_id partition alias created scp root managed_policies groups roles users unassigned_devices"
-            " credential_report password_max_age_days kms_keys",
+            " credential_report password_max_age_days kms_keys buckets",
             f"account {spec.get('account_id')}",
         )
         account_id = spec.get("account_id")
@@ -439,6 +441,8 @@ def add_to_group(account: Account, user: User, name: str) -> None:
     group = account.groups.get(name)
     if group is None:
         raise ScenarioError(f"account {account.account_id}, user {user.name}: there is no group {name}")
+    if len(user.groups) >= MAX_GROUPS:
+        raise ScenarioError(f"account {account.account_id}, user {user.name}: more than {MAX_GROUPS} groups")
     if group.name not in user.groups:
         user.groups.append(group.name)
         user.groups.sort(key=str.lower)

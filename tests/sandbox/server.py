@@ -6,13 +6,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
+import socket
 import socketserver
 import threading
+import traceback
 import typing as t
 
 from .engine import Sandbox
-from .wire import HttpRequest
+from .wire import HttpReply, HttpRequest
 
 HOST = "127.0.0.1"
 
@@ -22,10 +25,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     server: _Server
 
-    def _answer(self) -> None:
+    def answer(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
         body = self.rfile.read(length) if length else b""
-        reply = self.server.sandbox.handle(HttpRequest.of(self.command, self.path, self.headers.items(), body))
+        try:
+            reply = self.server.sandbox.handle(HttpRequest.of(self.command, self.path, self.headers.items(), body))
+        except Exception:  # noqa: BLE001  # a fault of the sandbox itself: loud here, and never retried by an SDK
+            traceback.print_exc()
+            reply = HttpReply(501, b"<ErrorResponse><Error><Code>SandboxBroken</Code></Error></ErrorResponse>")
         self.send_response_only(reply.status)
         for name, value in reply.headers.items():
             self.send_header(name, value)
@@ -34,8 +41,6 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(reply.body)
-
-    do_GET = do_POST = do_PUT = do_HEAD = do_DELETE = _answer
 
     def handle_expect_100(self) -> bool:
         self.send_response_only(100)
@@ -46,17 +51,38 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         """Requests are counted, not logged."""
 
 
+for _method in ("GET", "POST", "PUT", "HEAD", "DELETE"):
+    setattr(_Handler, f"do_{_method}", _Handler.answer)  # the names that the base class looks for
+
+
 class _Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
     def __init__(self, sandbox: Sandbox, port: int) -> None:
         self.sandbox = sandbox
+        self._connections: set[socket.socket] = set()
         super().__init__((HOST, port), _Handler)
+
+    def get_request(self) -> tuple[socket.socket, t.Any]:
+        connection, address = super().get_request()
+        self._connections.add(connection)
+        return connection, address
+
+    def shutdown_request(self, request: t.Any) -> None:
+        self._connections.discard(request)
+        super().shutdown_request(request)
+
+    def close_connections(self) -> None:
+        """Clients keep connections open; without this they would outlive the server."""
+        for connection in list(self._connections):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 class SandboxServer:
-    """Serves a sandbox from a thread of this process: ``with SandboxServer(sandbox) as server: server.url``. Port 0 takes a free one."""
+    """Serves a sandbox from a thread of this process: ``with SandboxServer(sandbox) as server: server.url``. Port 0
+    takes a free one."""
 
     def __init__(self, sandbox: Sandbox, port: int = 0) -> None:
         self.sandbox = sandbox
@@ -76,6 +102,7 @@ class SandboxServer:
 
     def stop(self) -> None:
         self._server.shutdown()
+        self._server.close_connections()
         self._server.server_close()
         self._thread.join()
 

@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a test may turn. Each rule that neither AWS's documents nor its models state is here, so that both answers can be tested."""
+"""What a test may turn. Each rule that neither AWS's documents nor its models state is here, so that both answers can
+be tested."""
 
 from __future__ import annotations
 

@@ -41,11 +41,13 @@ class AccessKey:
 
 @dataclass
 class Device:
-    """An MFA device. ``owner`` is the UserId that it is enabled for, `ROOT`, or None (only a virtual one can be without)."""
+    """An MFA device. ``owner`` is the UserId that it is enabled for, `ROOT`, or None (only a virtual one can be
+    without)."""
 
     serial: str
     kind: str  # virtual | hardware | fido | sms
     name: str
+    path: str
     created: datetime.datetime
     enabled: datetime.datetime | None = None
     owner: str | None = None

@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""HTTP in, HTTP out. Which operation a request means, its parameters, and replies in the form of the service's protocol.
+"""HTTP in, HTTP out. Which operation a request means, its parameters, and replies in the form of the service's
+protocol.
 
 Parsing and serialization are moto's, driven by botocore's models; nothing here knows what an operation does.
 """
@@ -18,9 +19,10 @@ from xml.sax.saxutils import escape
 
 from moto.core.errors import ErrorLookupFactory
 from moto.core.model import OperationModel, ServiceModel
-from moto.core.parse import PROTOCOL_PARSERS
+from moto.core.parse import PROTOCOL_PARSERS, RequestParserError
 from moto.core.serialize import get_serializer_class
 from moto.core.utils import get_service_model
+from werkzeug.datastructures import Headers, MultiDict
 
 from .errors import AwsError, NotModelled, validation
 
@@ -125,8 +127,8 @@ def parse_params(model: OperationModel, protocol: str, request: HttpRequest, val
         parsed: Params = PROTOCOL_PARSERS[protocol](model).parse(
             {
                 "method": request.method,
-                "values": values,
-                "headers": request.headers,
+                "values": MultiDict(values),
+                "headers": Headers(),
                 "body": request.body,
                 "url_path": request.path,
                 "url_params": {},
@@ -138,6 +140,26 @@ def parse_params(model: OperationModel, protocol: str, request: HttpRequest, val
         ) from error
     if protocol == "json":
         _refuse_unknown(model, set(json.loads(request.body or b"{}")))
+    return parsed
+
+
+def parse_rest_params(
+    model: OperationModel, request: HttpRequest, headers: t.Mapping[str, str], place: dict[str, str]
+) -> Params:
+    """Parameters of the protocol rest-xml. ``place`` holds those that were found in the path."""
+    try:
+        parsed: Params = PROTOCOL_PARSERS["rest-xml"](model).parse(
+            {
+                "method": request.method,
+                "values": MultiDict(urllib.parse.parse_qsl(request.query, keep_blank_values=True)),
+                "headers": Headers(list(headers.items())),
+                "body": request.body,
+                "url_path": request.path,
+                "url_params": place,
+            }
+        )
+    except (ValueError, RequestParserError) as error:
+        raise AwsError("MalformedXML", "The XML you provided was not well-formed", 400) from error
     return parsed
 
 
@@ -159,11 +181,10 @@ def validate(model: OperationModel, params: Params) -> None:
 
 def _check(shape: t.Any, value: t.Any, path: str, problems: list[str]) -> None:
     if shape.type_name == "structure":
-        for name in shape.required_members:
-            if name not in value:
-                problems.append(
-                    f"Value null at '{_member(path, name)}' failed to satisfy constraint: Member must not be null"
-                )
+        missing = [_member(path, name) for name in shape.required_members if name not in value]
+        problems.extend(
+            f"Value null at '{name}' failed to satisfy constraint: Member must not be null" for name in missing
+        )
         for name, member in value.items():
             _check(shape.members[name], member, _member(path, name), problems)
     elif shape.type_name == "list":
@@ -203,8 +224,10 @@ def serialize(model: OperationModel, protocol: str, result: t.Any, request_id: s
     serializer = get_serializer_class(str(model.service_model.service_name), protocol)(operation_model=model)
     serializer.context.request_id = request_id
     reply = serializer.serialize(result)
-    body = reply["body"]
-    return HttpReply(reply["status_code"], body.encode() if isinstance(body, str) else body, dict(reply["headers"]))
+    body, headers = reply["body"], dict(reply["headers"])
+    if isinstance(result, dict) and "ContentType" in result:  # an object's own type, not that of the protocol
+        headers["Content-Type"] = result["ContentType"]
+    return HttpReply(reply["status_code"], body.encode() if isinstance(body, str) else body, headers)
 
 
 def error_status(service: str, error: AwsError) -> int:
@@ -225,10 +248,10 @@ def serialize_error(service: str, protocol: str, error: AwsError, request_id: st
     if service == "s3":
         code, status, message = _S3_CODES.get(code, (code, status, message))
         text = (
-            f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{escape(code)}</Code><Message>{escape(message)}</Message>'
-            f"<RequestId>{request_id}</RequestId><HostId>sandbox</HostId></Error>"
+            f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{escape(code)}</Code>'
+            f"<Message>{escape(message)}</Message><RequestId>{request_id}</RequestId><HostId>sandbox</HostId></Error>"
         )
-        return HttpReply(status, text.encode(), {"Content-Type": "application/xml"})
+        return HttpReply(status, text.encode(), {"Content-Type": "application/xml", **error.headers})
     kind = "Receiver" if status >= 500 else "Sender"
     namespace = service_model(service).metadata.get("xmlNamespace", "")
     text = (

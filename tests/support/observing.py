@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Reads an account of a sandbox in this process, as the modules do, but with the sandbox's clock and without waiting."""
+"""Reads an account of a sandbox in this process, as the modules do, but with its clock and without waiting."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ import datetime as dt
 import typing as t
 
 import botocore.config
+
 from ansible_collections.iamguard.console_mfa.plugins.module_utils import _console_users, _mfa_devices
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._connection import CallLog, Connection
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import AutomationSignals
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._observe import Account, Budget, Clock, Scope
-
 from sandbox import Sandbox
 
 Json = dict[str, t.Any]
 Spec = dict[str, t.Any]
 
+START = dt.datetime(2026, 11, 24, 12, tzinfo=dt.UTC)
 ACCOUNT_ID = "111122223333"
 AUDIT_ROLE = "console-mfa-audit"
 
@@ -67,7 +68,7 @@ def audit_role(actions: t.Iterable[str] = READ_ACTIONS) -> Spec:
 
 def sandbox_of(account: Spec, **settings: t.Any) -> Sandbox:
     """A sandbox of one account, with a clock that moves only when somebody waits or advances it."""
-    return Sandbox.from_scenario({"name": "test", "accounts": [account]}, frozen=True, **settings)
+    return Sandbox.from_scenario({"name": "test", "accounts": [account]}, start=START, frozen=True, **settings)
 
 
 class Reading:

@@ -192,10 +192,5 @@ def test_a_failed_download_leaves_what_was_there(
     ],
     ids=["passes", "fails", "tests nothing"],
 )
-def test_status_of_ansible_test(
-    program: str, status: int, load: Load, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    module = load("run_ansible_test")
-    monkeypatch.setattr(module, "COPY", tmp_path)
-
-    assert module.run([sys.executable, "-c", program]) == status
+def test_status_of_ansible_test(program: str, status: int, load: Load, tmp_path: pathlib.Path) -> None:
+    assert load("run_ansible_test").run([sys.executable, "-c", program], tmp_path) == status

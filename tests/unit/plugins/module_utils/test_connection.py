@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
+
 from ansible_collections.iamguard.console_mfa.plugins.module_utils import _connection
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._iam_api import AwsCallError
 
@@ -119,6 +120,14 @@ def test_an_endpoint_from_the_environment_is_not_aws_either(monkeypatch: pytest.
     with pytest.raises(AwsCallError) as refusal:
         _connection.connect(options(), environ={})
     assert refusal.value.error.code == "CustomEndpoint"
+
+
+def test_credentials_that_turn_out_to_be_of_another_partition_are_refused() -> None:
+    identity = {"Account": ACCOUNT, "Arn": f"arn:aws-us-gov:iam::{ACCOUNT}:user/ops"}
+    with pytest.raises(AwsCallError) as refusal:
+        _connection._check_identity(identity, ACCOUNT, "aws")
+    assert refusal.value.error.code == "WrongPartition"
+    assert "aws-us-gov" in refusal.value.error.message
 
 
 def test_no_region_anywhere_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ import json
 import typing as t
 
 import pytest
+
 from ansible_collections.iamguard.console_mfa.plugins.module_utils import _credential_report
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import User
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
+
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import (
     AutomationSignals,
     User,

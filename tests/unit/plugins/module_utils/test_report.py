@@ -36,7 +36,7 @@ SUMMARY: t.Final[dict[str, t.Any]] = {
 RESULT: t.Final[dict[str, t.Any]] = {"run_id": "r1", "status": "complete", "error": None, "summary": SUMMARY}
 GAP = {"fact": "console_access of bob", "reason": "AccessDenied", "permission": "iam:GetLoginProfile"}
 INCOMPLETE = RESULT | {"status": "incomplete", "summary": SUMMARY | {"complete": False, "unknown": 2, "missing": [GAP]}}
-ERROR = {"operation": "AssumeRole", "message": "may not assume x"}
+ERROR = {"operation": "AssumeRole", "message": "account 333333333333: may not assume x"}
 FAILED = RESULT | {"status": "failed", "summary": None, "error": ERROR}
 
 
@@ -193,6 +193,14 @@ def test_the_gate_names_every_red_account_with_every_reason() -> None:
         "- charlie (333333333333): may not assume x",
         "- bravo (222222222222): 2 console users unknown",
         "- bravo (222222222222): console_access of bob: AccessDenied (needs iam:GetLoginProfile)",
+    ]
+
+
+def test_the_gate_says_a_reason_that_many_accounts_have_once() -> None:
+    failed = FAILED | {"error": {"message": "the record store does not answer"}}
+    rows = rows_of({"a": "111111111111", "b": "222222222222"}, {"a": failed, "b": failed})
+    assert _report.gate_lines(_report.red(rows), len(rows))[1:] == [
+        "- a (111111111111), b (222222222222): the record store does not answer"
     ]
 
 

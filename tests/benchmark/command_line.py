@@ -1,0 +1,301 @@
+# Copyright (c) iamguard.console_mfa contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The command behind ``make bench``: options, progress, the report on the screen and as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import datetime as dt
+import importlib.metadata
+import json
+import os
+import pathlib
+import platform
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import typing as t
+
+from . import answers, report
+from .accounts import Facts
+from .answers import Answer, BadAnswer
+from .budget import budget_of
+from .report import Case
+from .running import Bench, Run, RunFailed, bench_of
+from .variants import HERE, VARIANTS, Variant
+
+ROOT = HERE.parent.parent
+
+
+class Failed(Exception):
+    """The benchmark cannot go on, or must not pass; the text says why."""
+
+
+def _numbers(text: str) -> list[int]:
+    numbers = [int(part) for part in text.split(",")]
+    if min(numbers) < 0:
+        raise ValueError(text)
+    return numbers
+
+
+def _names(text: str) -> list[str]:
+    names = text.split(",")
+    unknown = sorted(set(names) - set(VARIANTS))
+    if unknown:
+        raise argparse.ArgumentTypeError(f"no such variant: {', '.join(unknown)}; there are: {', '.join(VARIANTS)}")
+    return names
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What to measure."""
+
+    users: list[int]
+    delays: list[int]  # milliseconds
+    variants: list[str]
+    repeat: int
+    output: pathlib.Path
+
+    def cases(self) -> list[Case]:
+        return [Case(users, delay) for users in self.users for delay in self.delays]
+
+
+def parse_options(arguments: list[str] | None = None) -> Options:
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench.py", description="Ask one question about an account in several ways, and compare the costs."
+    )
+    parser.add_argument("--users", type=_numbers, metavar="N,...", help="sizes of the account (50,200,1000)")
+    parser.add_argument("--delay", type=_numbers, metavar="MS,...", help="added to each call, in milliseconds (0,50)")
+    parser.add_argument("--only", type=_names, metavar="VARIANT,...", help=f"some of: {', '.join(VARIANTS)}")
+    parser.add_argument("--repeat", type=int, metavar="N", help="runs of each, but for the loop, which is run once (3)")
+    parser.add_argument("--quick", action="store_true", help="50 users, nothing added, one run: half a minute")
+    parser.add_argument("--output", type=pathlib.Path, default=ROOT / "dist" / "bench.json", metavar="FILE")
+    given = parser.parse_args(arguments)
+    if given.repeat is not None and given.repeat < 1:
+        parser.error("--repeat must be 1 or more")
+    return Options(
+        users=given.users or ([50] if given.quick else [50, 200, 1000]),
+        delays=given.delay or ([0] if given.quick else [0, 50]),
+        variants=[name for name in VARIANTS if given.only is None or name in given.only],
+        repeat=given.repeat or (1 if given.quick else 3),
+        output=given.output,
+    )
+
+
+# What a run costs on a small machine, for a forecast only.
+START_SECONDS, MODULE_SECONDS, CALL_SECONDS, CONSOLE_SHARE = 0.8, 0.6, 0.004, 0.6
+
+
+def expected_minutes(options: Options) -> float:
+    """About how long it will take: enough to decide whether to wait for it."""
+    seconds = 0.0
+    for case in options.cases():
+        console = CONSOLE_SHARE * case.users
+        call = CALL_SECONDS + case.delay_ms / 1000
+        quick = {
+            "start": START_SECONDS,
+            "task": START_SECONDS + MODULE_SECONDS,
+            "bare-live": MODULE_SECONDS + (case.users + console) * call / 4,
+            "bare-bulk": MODULE_SECONDS + console / 2 * call / 4,
+            "live": START_SECONDS + 2 * MODULE_SECONDS + (case.users + console) * call / 4,
+            "bulk": START_SECONDS + 2 * MODULE_SECONDS + console / 2 * call / 4 + 1,
+        }
+        seconds += options.repeat * sum(quick.get(name, 0) for name in options.variants)
+        if "loop" in options.variants:
+            seconds += START_SECONDS + 2 * case.users * call + console * (MODULE_SECONDS + call)
+    return seconds / 60
+
+
+def say(*lines: str) -> None:
+    print(*lines, sep="\n", flush=True)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = parse_options(arguments)
+    minutes = expected_minutes(options)
+    say(
+        f"Takes about {minutes:.0f} minutes, most of it the loop at its largest; --quick takes half a minute."
+        if minutes >= 2
+        else f"Takes about {max(minutes, 0.5):.1f} minutes.",
+        *(f"  {name:10} {VARIANTS[name].about}" for name in options.variants),
+    )
+    load_before = os.getloadavg()[0]
+    try:
+        with tempfile.TemporaryDirectory(prefix="console-mfa-bench-") as directory:
+            measured = _measure_all(options, pathlib.Path(directory))
+    except Failed as failure:
+        say("", f"bench failed: {failure}")
+        return 1
+    document = _document(options, measured, [load_before, os.getloadavg()[0]])
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    options.output.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    _print_report(measured)
+    say("", f"Written to {os.path.relpath(options.output)}.")
+    return _verdict(measured)
+
+
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    """A case with everything that was measured in it."""
+
+    case: Case
+    facts: Facts
+    runs: list[Run]
+
+    @property
+    def rows(self) -> dict[str, report.Row]:
+        modes = (name for name, variant in VARIANTS.items() if variant.mode)
+        budgets = {name: budget_of(self.facts, bulk=VARIANTS[name].mode == "bulk") for name in modes}
+        return report.rows_of(self.runs, budgets)
+
+
+def _measure_all(options: Options, directory: pathlib.Path) -> list[Measured]:
+    measured = []
+    for users in options.users:
+        with bench_of(users, directory / str(users)) as (bench, facts):
+            say("", f"{users:,} users, {len(facts.console_users):,} of them with a password")
+            _warm_up(bench)
+            for delay in options.delays:
+                bench.delay(delay)
+                case = Case(users, delay)
+                measured.append(Measured(case, facts, _measure_case(bench, case, facts, options)))
+    return measured
+
+
+def _warm_up(bench: Bench) -> None:
+    """One run that does not count, so that nobody pays for the sandbox's first replies and cold files."""
+    _run(bench, VARIANTS["bare-bulk"])
+    _run(bench, VARIANTS["bare-live"])
+
+
+def _measure_case(bench: Bench, case: Case, facts: Facts, options: Options) -> list[Run]:
+    """Round by round, so that what else the machine does hits every variant alike."""
+    runs = []
+    reference: Answer | None = None
+    for repetition in range(options.repeat):
+        for name in options.variants:
+            variant = VARIANTS[name]
+            if repetition and not variant.repeated:
+                continue
+            run = _run(bench, variant)
+            runs.append(run)
+            say(f"  +{case.delay_ms} ms  {name:10} {run.usage.wall_seconds:8.2f} s  {sum(run.calls.values()):6} calls")
+            if run.answer is not None:
+                _check_answer(name, run.answer, reference, facts)
+                reference = reference or (None if run.answer.open else run.answer)
+    return runs
+
+
+def _run(bench: Bench, variant: Variant) -> Run:
+    try:
+        return bench.run(variant)
+    except (RunFailed, BadAnswer) as failure:
+        raise Failed(f"{variant.name}: {failure}") from None
+
+
+def _check_answer(name: str, answer: Answer, reference: Answer | None, facts: Facts) -> None:
+    """Who is fast and wrong is no benchmark."""
+    wrong = answers.differences_from_scenario(facts, answer)
+    if reference is not None:
+        wrong += answers.differences(reference, answer)
+    if wrong:
+        raise Failed(f"the answer of {name} is wrong: {'; '.join(wrong[: answers.SHOWN])}")
+
+
+# --- the report
+
+
+def _print_report(measured: list[Measured]) -> None:
+    for item in measured:
+        rows = item.rows
+        say("", f"== {item.case.title()}", "", report.measures_table(rows))
+        ratios = report.ratios_of(rows)
+        if ratios:
+            say("", report.ratios_table(ratios))
+    for users in dict.fromkeys(item.case.users for item in measured):
+        same_size = [item for item in measured if item.case.users == users]
+        tables = {report.calls_table(item.rows): item.case for item in same_size}
+        for text, case in tables.items():
+            title = f"{users:,} users" if len(tables) == 1 else case.title()
+            say("", f"== Calls by operation, {title}", "", text)
+    say("", "== Aims", "")
+    for item in measured:
+        lines = report.aims_lines(report.aims_of(item.case, item.rows))
+        say(f"{item.case.title()}", *(f"  {line}" for line in lines))
+
+
+def _verdict(measured: list[Measured]) -> int:
+    overruns = [f"{name}: {text}" for item in measured for name, row in item.rows.items() for text in row.overruns]
+    if overruns:
+        say("bench failed: more calls than the budget allows", *(f"  {text}" for text in dict.fromkeys(overruns)))
+        return 1
+    aims = [aim for item in measured for aim in report.aims_of(item.case, item.rows)]
+    missed = sum(not aim.met for aim in aims)
+    say(f"bench: all answers agree, {len(aims) - missed} of {len(aims)} aims met; times are aims, never failures")
+    return 0
+
+
+def _document(options: Options, measured: list[Measured], load: list[float]) -> dict[str, t.Any]:
+    return {
+        "schema": 1,
+        "date": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        "options": {
+            "users": options.users,
+            "delay_ms": options.delays,
+            "variants": {name: VARIANTS[name].about for name in options.variants},
+            "repeat": options.repeat,
+        },
+        "machine": _machine() | {"load_before_and_after": load},
+        "versions": _versions(),
+        "cases": [
+            {
+                **dataclasses.asdict(item.case),
+                "console_users": len(item.facts.console_users),
+                "rows": [dataclasses.asdict(row) | {"all_calls": row.all_calls} for row in item.rows.values()],
+                "ratios": [dataclasses.asdict(ratio) for ratio in report.ratios_of(item.rows)],
+                "aims": [dataclasses.asdict(aim) | {"met": aim.met} for aim in report.aims_of(item.case, item.rows)],
+                "runs": [
+                    {"variant": run.variant, "calls": dict(run.calls), **dataclasses.asdict(run.usage)}
+                    for run in item.runs
+                ],
+            }
+            for item in measured
+        ],
+    }
+
+
+def _machine() -> dict[str, t.Any]:
+    cpuinfo = pathlib.Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return {
+        "system": f"{platform.system()} {platform.release()}",
+        "processor": models[0] if models else platform.machine(),
+        "processors": os.cpu_count(),
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+    }
+
+
+def _versions() -> dict[str, str]:
+    amazon = pathlib.Path(sysconfig.get_path("purelib"), "ansible_collections/amazon/aws/MANIFEST.json")
+    galaxy = (ROOT / "galaxy.yml").read_text(encoding="utf-8")
+    commit = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
+    ).stdout.strip()
+    return {
+        "python": platform.python_version(),
+        **{name: importlib.metadata.version(name) for name in ("ansible-core", "boto3", "botocore")},
+        "amazon.aws": json.loads(amazon.read_text(encoding="utf-8"))["collection_info"]["version"],
+        "iamguard.console_mfa": next(
+            line.partition(":")[2].strip() for line in galaxy.splitlines() if line.startswith("version:")
+        ),
+        "commit": commit or "unknown",
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,223 @@
+# Copyright (c) iamguard.console_mfa contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From runs to rows, ratios, aims and text. Nothing here runs or measures anything."""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+import typing as t
+
+from .budget import Line, overruns, total
+from .running import Run
+
+WALL_LIMIT = 1.5  # times (bare script + one start of ansible-playbook)
+LOOP_USERS, LOOP_FACTOR = 1000, 20
+
+# Each mode of this collection against the script that gets the same facts in the same way.
+BARE = {"live": "bare-live", "bulk": "bare-bulk"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """The account's size, and what is added to each call."""
+
+    users: int
+    delay_ms: int
+
+    def title(self) -> str:
+        return f"{self.users:,} users, {self.delay_ms} ms added to each call"
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """The runs of one variant in one case: the medians of what they used. ``calls`` are the same in all of them or
+    those of the run with the most."""
+
+    variant: str
+    runs: int
+    calls: t.Mapping[str, int]
+    wall_seconds: float
+    cpu_seconds: float
+    largest_process_mib: float
+    tree_mib: float | None
+    budget: int | None = None
+    overruns: tuple[str, ...] = ()
+
+    @property
+    def all_calls(self) -> int:
+        return sum(self.calls.values())
+
+
+@dataclasses.dataclass(frozen=True)
+class Ratio:
+    """What ``variant`` used, divided by what ``other`` used; None where there is nothing to divide."""
+
+    variant: str
+    other: str
+    calls: float | None
+    wall: float | None
+    cpu: float | None
+    memory: float | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Aim:
+    """``value`` is to be at most ``limit``. Only a ``hard`` aim that is missed fails the benchmark."""
+
+    text: str
+    value: float
+    limit: float
+    hard: bool = False
+
+    @property
+    def met(self) -> bool:
+        return self.value <= self.limit
+
+
+def rows_of(runs: t.Iterable[Run], budgets: t.Mapping[str, t.Sequence[Line]]) -> dict[str, Row]:
+    """The runs of one case by variant; ``budgets`` by the names of the variants that have one."""
+    by_variant: dict[str, list[Run]] = {}
+    for run in runs:
+        by_variant.setdefault(run.variant, []).append(run)
+    return {name: _row(name, same, budgets.get(name)) for name, same in by_variant.items()}
+
+
+def _row(name: str, runs: list[Run], budget: t.Sequence[Line] | None) -> Row:
+    calls = max((run.calls for run in runs), key=lambda counts: sum(counts.values()))
+    trees = [run.usage.tree_mib for run in runs if run.usage.tree_mib is not None]
+    exceeded = [text for run in runs for text in overruns(run.calls, budget)] if budget is not None else []
+    return Row(
+        variant=name,
+        runs=len(runs),
+        calls=dict(calls),
+        wall_seconds=statistics.median(run.usage.wall_seconds for run in runs),
+        cpu_seconds=statistics.median(run.usage.cpu_seconds for run in runs),
+        largest_process_mib=statistics.median(run.usage.largest_process_mib for run in runs),
+        tree_mib=statistics.median(trees) if trees else None,
+        budget=None if budget is None else total(budget),
+        overruns=tuple(dict.fromkeys(exceeded)),
+    )
+
+
+def ratios_of(rows: t.Mapping[str, Row]) -> list[Ratio]:
+    """Each mode of this collection against its bare script, that script plus one start, and the loop."""
+    found = []
+    for mode, bare in BARE.items():
+        if mode not in rows:
+            continue
+        if bare in rows:
+            found.append(_ratio(rows[mode], rows[bare]))
+        if bare in rows and "start" in rows:
+            yardstick = rows[bare].wall_seconds + rows["start"].wall_seconds
+            found.append(Ratio(mode, f"{bare} + start", None, rows[mode].wall_seconds / yardstick, None, None))
+        if "loop" in rows:
+            found.append(_ratio(rows[mode], rows["loop"]))
+    return found
+
+
+def _ratio(row: Row, other: Row) -> Ratio:
+    return Ratio(
+        variant=row.variant,
+        other=other.variant,
+        calls=_divide(row.all_calls, other.all_calls),
+        wall=_divide(row.wall_seconds, other.wall_seconds),
+        cpu=_divide(row.cpu_seconds, other.cpu_seconds),
+        memory=_divide(row.largest_process_mib, other.largest_process_mib),
+    )
+
+
+def _divide(value: float, by: float) -> float | None:
+    return value / by if by else None
+
+
+def aims_of(case: Case, rows: t.Mapping[str, Row]) -> list[Aim]:
+    """What can be judged of what was measured."""
+    aims = []
+    for mode, bare in BARE.items():
+        row = rows.get(mode)
+        if row is None:
+            continue
+        if row.budget is not None:
+            aims.append(Aim(f"{mode}: calls at or below the budget", row.all_calls, row.budget, hard=True))
+        if bare in rows and "start" in rows:
+            limit = WALL_LIMIT * (rows[bare].wall_seconds + rows["start"].wall_seconds)
+            aims.append(Aim(f"{mode}: seconds at most {WALL_LIMIT} x ({bare} + start)", row.wall_seconds, limit))
+        if "loop" in rows and case.users >= LOOP_USERS:
+            limit = rows["loop"].wall_seconds / LOOP_FACTOR
+            aims.append(Aim(f"{mode}: seconds at most 1/{LOOP_FACTOR} of the loop", row.wall_seconds, limit))
+    return aims
+
+
+# --- text
+
+
+def table(rows: t.Sequence[t.Sequence[str]], *, left: int = 1) -> str:
+    """Aligned columns; the first row is the heading, the first ``left`` columns are text."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = (
+        "  ".join(
+            cell.ljust(width) if column < left else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    )
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def measures_table(rows: t.Mapping[str, Row]) -> str:
+    heading = ["variant", "runs", "calls", "budget", "wall s", "CPU s", "largest MiB", "tree MiB"]
+    lines = [
+        [
+            row.variant,
+            str(row.runs),
+            str(row.all_calls),
+            "-" if row.budget is None else str(row.budget),
+            f"{row.wall_seconds:.2f}",
+            f"{row.cpu_seconds:.2f}",
+            f"{row.largest_process_mib:.0f}",
+            "-" if row.tree_mib is None else f"{row.tree_mib:.0f}",
+        ]
+        for row in rows.values()
+    ]
+    return table([heading, *lines])
+
+
+def ratios_table(ratios: t.Sequence[Ratio]) -> str:
+    heading = ["ratio", "calls", "wall", "CPU", "memory"]
+    lines = [
+        [f"{ratio.variant} / ({ratio.other})" if " " in ratio.other else f"{ratio.variant} / {ratio.other}"]
+        + [_ratio_text(value) for value in (ratio.calls, ratio.wall, ratio.cpu, ratio.memory)]
+        for ratio in ratios
+    ]
+    return table([heading, *lines])
+
+
+def _ratio_text(value: float | None) -> str:
+    """Two digits that count, also where a ratio is small."""
+    if value is None:
+        return "-"
+    return f"{value:.2f}" if value >= 0.1 else f"{value:.3f}"
+
+
+def calls_table(rows: t.Mapping[str, Row]) -> str:
+    """Calls by operation, a column for each variant that makes any."""
+    asking = [row for row in rows.values() if row.calls]
+    operations = sorted({operation for row in asking for operation in row.calls})
+    lines = [[operation, *(str(row.calls.get(operation, "-")) for row in asking)] for operation in operations]
+    return table(
+        [["operation", *(row.variant for row in asking)], *lines, ["all", *(str(row.all_calls) for row in asking)]]
+    )
+
+
+def aims_lines(aims: t.Sequence[Aim]) -> list[str]:
+    return [
+        f"{'met    ' if aim.met else 'NOT MET'}  {aim.text}: {_number(aim.value)} of {_number(aim.limit)}"
+        for aim in aims
+    ]
+
+
+def _number(value: float) -> str:
+    return str(value) if isinstance(value, int) else f"{value:.2f}"

@@ -1,0 +1,161 @@
+# Copyright (c) iamguard.console_mfa contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Starts the embedded AWS and runs the variants against it."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import time
+import typing as t
+
+from sandbox import ControlClient
+from sandbox.generator import generated_account
+
+from .accounts import Facts, Spec, facts_of
+from .answers import Answer
+from .variants import HERE, Variant
+
+ACCOUNT_ID = "111122223333"
+PROFILE = "benchmark"
+READY_SECONDS = 60.0
+
+
+class RunFailed(Exception):
+    """A command that did not do what it was to do; the text says what it printed."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Usage:
+    """What one run of a command used; see ``measure``."""
+
+    wall_seconds: float
+    cpu_seconds: float
+    largest_process_mib: float
+    tree_mib: float | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One run of one variant. ``calls`` are counted by the sandbox; ``answer`` is None if nothing was asked."""
+
+    variant: str
+    users: int
+    delay_ms: int
+    usage: Usage
+    calls: t.Mapping[str, int]
+    answer: Answer | None
+
+
+def scenario_of(users: int) -> tuple[Spec, Facts]:
+    """One account of that many users, with a credential report of an hour ago, so that nobody waits for AWS to make
+    one; and what is in it."""
+    account = generated_account(ACCOUNT_ID, users=users) | {"credential_report": {"age": "1h"}}
+    profile = {"account_id": ACCOUNT_ID, "user": "admin", "region": "eu-central-1"}
+    return {"name": "benchmark", "profiles": {PROFILE: profile}, "accounts": [account]}, facts_of(account)
+
+
+class Bench:
+    """A sandbox of one account and a directory for what is written meanwhile."""
+
+    def __init__(self, url: str, users: int, directory: pathlib.Path) -> None:
+        self.users = users
+        self._control = ControlClient(url)
+        self._directory = directory
+        self._delay_ms = 0
+
+    def delay(self, milliseconds: int) -> None:
+        """Makes the sandbox wait so long before it serves a call."""
+        self._control.clear_faults()
+        if milliseconds:
+            self._control.fault(delay_seconds=milliseconds / 1000, times=None)
+        self._delay_ms = milliseconds
+
+    def run(self, variant: Variant) -> Run:
+        """Runs a variant once. Raises `RunFailed` if it fails."""
+        for leftover in ("result.json", "answers.json"):
+            (self._directory / leftover).unlink(missing_ok=True)
+        self._control.reset_calls()
+        usage = self._measure(variant.command(ACCOUNT_ID))
+        calls = self._control.calls(ACCOUNT_ID)
+        return Run(variant.name, self.users, self._delay_ms, usage, calls, self._answer(variant))
+
+    def _measure(self, command: list[str]) -> Usage:
+        result, output = self._directory / "result.json", self._directory / "output"
+        measuring = [sys.executable, "-I", "-S", str(HERE / "measure.py"), str(result)]
+        with output.open("w", encoding="utf-8") as file:
+            subprocess.run(
+                [*measuring, *command],
+                check=True,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                env=self._environment(),
+                cwd=self._directory,
+            )
+        measured = json.loads(result.read_text(encoding="utf-8"))
+        if measured.pop("status"):
+            raise RunFailed(f"{' '.join(command)} failed:\n{output.read_text(encoding='utf-8')[-4000:]}")
+        return Usage(**measured)
+
+    def _environment(self) -> dict[str, str]:
+        """The same for every variant, and nothing of the caller's."""
+        return {
+            "PATH": os.pathsep.join((str(pathlib.Path(sys.executable).parent), os.defpath)),
+            "HOME": str(self._directory),
+            "LC_ALL": "C.UTF-8",
+            "AWS_CONFIG_FILE": str(self._directory / "aws" / "config"),
+            "AWS_SHARED_CREDENTIALS_FILE": str(self._directory / "aws" / "credentials"),
+            "AWS_PROFILE": PROFILE,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "ANSIBLE_CONFIG": str(HERE / "ansible.cfg"),
+            "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
+            "BENCHMARK_ANSWERS": str(self._directory / "answers.json"),
+        }
+
+    def _answer(self, variant: Variant) -> Answer | None:
+        if variant.read is None:
+            return None
+        name = "output" if variant.script.suffix == ".py" else "answers.json"
+        lines = (self._directory / name).read_text(encoding="utf-8").splitlines()
+        return variant.read([json.loads(line) for line in lines])
+
+
+@contextlib.contextmanager
+def bench_of(users: int, directory: pathlib.Path) -> t.Iterator[tuple[Bench, Facts]]:
+    """A sandbox in a process of its own, on a free port of 127.0.0.1, for as long as the block lasts."""
+    directory.mkdir()
+    scenario, facts = scenario_of(users)
+    file, ready, log = directory / "scenario.yml", directory / "ready", directory / "sandbox.log"
+    file.write_text(json.dumps(scenario), encoding="utf-8")  # JSON is YAML
+    options = ["--scenario", str(file), "--port", "0", "--aws-config", str(directory / "aws")]
+    with log.open("w", encoding="utf-8") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "sandbox", *options, "--ready-file", str(ready)],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=os.environ | {"PYTHONPATH": str(HERE.parent)},
+        )
+    try:
+        yield Bench(_wait_for(process, ready, log), users, directory), facts
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _wait_for(process: subprocess.Popen[bytes], ready: pathlib.Path, log: pathlib.Path) -> str:
+    """The URL that the sandbox writes as soon as it answers."""
+    give_up = time.monotonic() + READY_SECONDS
+    while not (ready.exists() and (url := ready.read_text(encoding="utf-8").strip())):
+        if process.poll() is not None or time.monotonic() > give_up:
+            raise RunFailed(f"the sandbox did not start:\n{log.read_text(encoding='utf-8')[-4000:]}")
+        time.sleep(0.05)
+    return url

@@ -1,0 +1,33 @@
+# Copyright (c) iamguard.console_mfa contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pathlib
+import typing as t
+
+import pytest
+from support.fleet import Fleet, Json
+
+from sandbox import Sandbox, SandboxServer
+from sandbox.aws_config import write_aws_config
+
+
+@pytest.fixture(scope="module")
+def fleet_of(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[t.Callable[..., Fleet]]:
+    """Makes fleets: accounts in an embedded AWS of their own, and an inventory with the hosts given."""
+    servers: list[SandboxServer] = []
+
+    def make(accounts: list[Json], hosts: dict[str, Json], profiles: Json, **all_vars: t.Any) -> Fleet:
+        home: pathlib.Path = tmp_path_factory.mktemp("fleet")
+        sandbox = Sandbox.from_scenario({"name": "fleet", "accounts": accounts, "profiles": profiles})
+        server = SandboxServer(sandbox, port=0)
+        server.__enter__()
+        servers.append(server)
+        write_aws_config(sandbox, home / "aws", server.url)
+        return Fleet(home, sandbox, server.url, hosts, all_vars)
+
+    yield make
+    for server in servers:
+        server.__exit__(None, None, None)

@@ -1,0 +1,367 @@
+# Copyright (c) iamguard.console_mfa contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The playbook assess_mfa on fleets that go well, badly, and not at all."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import typing as t
+
+import pytest
+from support import recording
+from support.fleet import (
+    AUDIT_ROLE,
+    BASE_ACCOUNT,
+    EXTERNAL_ID,
+    Fleet,
+    Json,
+    Outcome,
+    account,
+    base_account,
+    console_user,
+    document,
+)
+
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._content import Request, content
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._records import Shelf, write_record
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._store import open_store
+
+FleetOf = t.Callable[..., Fleet]
+
+GOOD, INCOMPLETE, DENIED, MISSING_ROLE = "111111111111", "222222222222", "333333333333", "444444444444"
+NO_EXTERNAL_ID, OTHER_ACCOUNT, OTHER_PARTITION, EXPIRED = "555555555555", "666666666666", "777777777777", "888888888888"
+UNREACHABLE, EXPORTED, LEFT_OUT, NOT_RUN = "121212121212", "131313131313", "141414141414", "151515151515"
+
+EXPORTED_SECRET = "exported/SecretThatMustNotBeSeenAnywhere1"
+EXPORTED_TOKEN = "ExportedTokenThatMustNotBeSeenAnywhere1"
+
+PHONE = {"kind": "virtual", "name": "phone", "enabled": "-300d"}
+# A path may hold anything that can be printed, but no space.
+HOSTILE = "/{{lookup('pipe','touch${IFS}pwned')}}/"
+
+
+def role_of(account_id: str, partition: str = "aws") -> str:
+    return f"arn:{partition}:iam::{account_id}:role/{AUDIT_ROLE}"
+
+
+def by_role(account_id: str, **more: t.Any) -> Json:
+    return {
+        "console_mfa_account_id": account_id,
+        "console_mfa_profile": "base",
+        "console_mfa_assume_role_arn": role_of(account_id),
+        **more,
+    }
+
+
+def all_but(*actions: str) -> Json:
+    """A policy that allows every read but these."""
+    allowed: Json = {"Effect": "Allow", "Action": ["iam:*", "cloudtrail:LookupEvents"], "Resource": "*"}
+    return document(allowed, {"Effect": "Deny", "Action": list(actions), "Resource": "*"})
+
+
+@pytest.fixture(scope="module")
+def fleet(fleet_of: FleetOf) -> Fleet:
+    """One account of every fate."""
+    users = [
+        console_user("alice", PHONE),
+        console_user("bob", path=HOSTILE),
+        console_user("=cmd,@SUM"),
+        {"name": "machine"},
+    ]
+    accounts = [
+        base_account(),
+        account(GOOD, *users, external_id=EXTERNAL_ID),
+        account(INCOMPLETE, console_user("carol"), audit=all_but("iam:GetLoginProfile")),
+        account(DENIED, console_user("dave"), audit=all_but("iam:ListUsers")),
+        {"account_id": MISSING_ROLE},
+        account(NO_EXTERNAL_ID, external_id=EXTERNAL_ID),
+        account(EXPORTED, console_user("erin", PHONE)),
+    ]
+    hosts = {
+        "good": by_role(GOOD, console_mfa_external_id=EXTERNAL_ID),
+        "incomplete": by_role(INCOMPLETE),
+        "denied": by_role(DENIED),
+        "missing-role": by_role(MISSING_ROLE),
+        "no-external-id": by_role(NO_EXTERNAL_ID),
+        "other-account": {"console_mfa_account_id": OTHER_ACCOUNT, "console_mfa_profile": "base"},
+        "other-partition": {
+            "console_mfa_account_id": OTHER_PARTITION,
+            "console_mfa_profile": "base",
+            "console_mfa_assume_role_arn": role_of(OTHER_PARTITION, "aws-us-gov"),
+        },
+        "expired": by_role(EXPIRED, console_mfa_profile="yesterday"),
+        "unreachable": by_role(UNREACHABLE, console_mfa_endpoint_url="http://127.0.0.1:1"),
+        "exported": by_role(EXPORTED),
+        "unquoted": by_role("") | {"console_mfa_account_id": 161616161616},
+        "left-out": by_role(LEFT_OUT),
+    }
+    profiles = {
+        "base": {"account_id": BASE_ACCOUNT, "user": "pipeline"},
+        "yesterday": {"account_id": BASE_ACCOUNT, "role": "yesterday", "expired": True},
+    }
+    decision = {
+        "account_id": LEFT_OUT,
+        "reason": "To be closed",
+        "approved_by": "ciso@example.com",
+        "approved_on": "2026-01-01",
+        "expires": "2026-12-31",
+    }
+    fleet = fleet_of(accounts, hosts, profiles, console_mfa_accounts_out_of_scope=[decision])
+    # Keys that nobody wants: every account names its profile.
+    fleet.extra_environment = {
+        "AWS_ACCESS_KEY_ID": "AKIAEXPORTEDEXAMPLE1",
+        "AWS_SECRET_ACCESS_KEY": EXPORTED_SECRET,
+        "AWS_SESSION_TOKEN": EXPORTED_TOKEN,
+        "ANSIBLE_KEEP_REMOTE_FILES": "true",
+    }
+    return fleet
+
+
+@pytest.fixture(scope="module")
+def first_run(fleet: Fleet) -> Outcome:
+    return fleet.assess("-vvvvv")
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "parts"),
+    [
+        pytest.param("good", "complete", (), id="an account that was read whole is complete"),
+        pytest.param("exported", "complete", (), id="exported keys do not disturb a profile"),
+        pytest.param(
+            "incomplete", "incomplete", ("iam:GetLoginProfile",), id="an incomplete read names the permission"
+        ),
+        pytest.param("denied", "failed", ("ListUsers", "iam:ListUsers"), id="a denied account names the permission"),
+        pytest.param("missing-role", "failed", ("cannot assume", "role exists"), id="a role that is not there"),
+        pytest.param(
+            "no-external-id", "failed", ("cannot assume", "external_id"), id="an external id that is not given"
+        ),
+        pytest.param("other-account", "failed", (BASE_ACCOUNT, OTHER_ACCOUNT), id="credentials of another account"),
+        pytest.param(
+            "other-partition", "failed", ("aws-us-gov", "crosses partitions"), id="a role of another partition"
+        ),
+        pytest.param("expired", "failed", ("have expired",), id="base credentials that have expired"),
+        pytest.param("unreachable", "failed", ("cannot be reached",), id="an endpoint that does not answer"),
+        pytest.param("unquoted", "failed", ("quote it",), id="an account id without quotes"),
+        pytest.param("left-out", "left_out", (), id="an account that a decision leaves out"),
+    ],
+)
+def test_each_account_has_its_own_outcome(first_run: Outcome, name: str, status: str, parts: tuple[str, ...]) -> None:
+    assert first_run.rows[name]["status"] == status
+    assert all(part in first_run.reasons(name) for part in parts)
+    if status == "failed":
+        assert len(first_run.rows[name]["reasons"]) == 1
+
+
+def test_the_run_fails_after_the_report_with_every_reason(first_run: Outcome) -> None:
+    assert first_run.status == 2
+    report, gate = first_run.output.split("TASK [fleet | report | Fail when the fleet is red]")
+    assert "Console sign-in and MFA: 12 accounts, 2 read completely, 9 red, 1 left out" in report
+    assert "9 of 12 accounts have no complete and recent assessment" in gate
+    for name, row in first_run.rows.items():
+        for reason in row["reasons"]:
+            assert f"{name} ({row['account_id']}): {reason}" in gate
+
+
+def test_failed_accounts_have_a_record_with_their_error(fleet: Fleet, first_run: Outcome) -> None:
+    record = fleet.latest(MISSING_ROLE)
+    assert record["status"] == "failed"
+    assert (record["error"]["operation"], record["error"]["code"]) == ("AssumeRole", "AccessDenied")
+    assert record["run_id"] == fleet.latest("fleet", "run")["run_id"]
+
+
+def test_an_account_left_out_is_not_touched(fleet: Fleet, first_run: Outcome) -> None:
+    assert fleet.records(LEFT_OUT) == []
+    assert "To be closed (approved by ciso@example.com on 2026-01-01, until 2026-12-31)" in first_run.output
+
+
+def test_the_record_names_every_console_user_rightly(fleet: Fleet, first_run: Outcome) -> None:
+    record = fleet.latest(GOOD)
+    assert {user["user_name"]: user["mfa_state"] for user in record["users"]} == {
+        "alice": "enabled",
+        "bob": "none",
+        "=cmd,@SUM": "none",
+    }
+    assert record["sandbox"] is True
+    assert record["check_mode"] is False
+
+
+def test_hostile_text_stays_text(fleet: Fleet, first_run: Outcome) -> None:
+    (bob,) = (user for user in fleet.latest(GOOD)["users"] if user["user_name"] == "bob")
+    assert bob["path"] == HOSTILE
+    assert not list(fleet.home.rglob("pwned"))
+
+
+def test_no_key_and_no_token_is_anywhere(fleet: Fleet, first_run: Outcome) -> None:
+    secrets = {EXPORTED_SECRET, EXPORTED_TOKEN}
+    for found in fleet.sandbox.credentials.sessions.values():
+        secrets |= {found.secret, found.token}
+    for found_account in fleet.sandbox.accounts.values():
+        secrets |= {key.secret for _owner, key in found_account.keys.values()}
+    places = {"output": first_run.output.encode()}
+    for path in fleet.home.rglob("*"):
+        if path.is_file() and fleet.home / "aws" not in path.parents:
+            places[str(path)] = path.read_bytes()
+    assert len(secrets) > 5
+    assert any("AnsiballZ" in place for place in places), "the run was to keep its temporary files"
+    assert [place for place, text in places.items() if any(secret.encode() in text for secret in secrets)] == []
+
+
+def test_one_fork_finds_the_same_as_ten(fleet: Fleet, first_run: Outcome) -> None:
+    again = fleet.assess(forks=1)
+    assert again.status == 2
+    assert plain(again.rows) == plain(first_run.rows)
+
+
+def plain(rows: dict[str, Json]) -> Json:
+    """Rows without what differs between two runs of the same: times, and the id of the run."""
+    dropped = ("read_at", "age_seconds", "run_id")
+    return {
+        name: {key: value for key, value in row.items() if key not in dropped}
+        | {"summary": {k: v for k, v in (row["summary"] or {}).items() if k not in ("read_at", "data_age_seconds")}}
+        for name, row in rows.items()
+    }
+
+
+# A fleet of three accounts that are all well: one that is run, one with an old record, and one that was never run.
+
+WELL, STALE, NEVER = "171717171717", "181818181818", "191919191919"
+
+
+@pytest.fixture
+def well_fleet(fleet_of: FleetOf) -> Fleet:
+    ids = {"well": WELL, "stale": STALE, "never": NEVER}
+    accounts = [base_account(), *(account(account_id, console_user("alice", PHONE)) for account_id in ids.values())]
+    hosts = {name: by_role(account_id) for name, account_id in ids.items()}
+    return fleet_of(accounts, hosts, {"base": {"account_id": BASE_ACCOUNT, "user": "pipeline"}})
+
+
+def record_of_before(fleet: Fleet, account_id: str, age: dt.timedelta) -> None:
+    """Leave the record of a run that many days ago."""
+    now = dt.datetime.now(dt.UTC) - age
+    at = now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    facts = {"read_at": at, "clock": {"aws": at, "controller": at}, "account_id": account_id}
+    request = Request(
+        kind="assessment",
+        account_id=account_id,
+        run_id="before",
+        check_mode=False,
+        data={"console_users": recording.console_users(**facts), "mfa": recording.mfa(**facts)},
+        launcher={},
+        inventory_dir=None,
+        tag_columns=[],
+        started_at=None,
+        ansible_core="2.21.5",
+        now=now,
+    )
+    store = open_store({"kind": "directory", "path": str(fleet.store)})
+    store.ready()
+    write_record(store, Shelf.of(account_id, "assessment"), content(request))
+
+
+def test_accounts_outside_the_limit_are_red_unless_their_record_is_recent(well_fleet: Fleet) -> None:
+    record_of_before(well_fleet, STALE, dt.timedelta(days=3))
+    run = well_fleet.assess("--limit", "well")
+    assert run.status == 2
+    assert {name: (row["status"], row["from"]) for name, row in run.rows.items()} == {
+        "well": ("complete", "this_run"),
+        "stale": ("stale", "record"),
+        "never": ("missing", None),
+    }
+    assert "its latest record is 3 d old (limit: 26 h)" in run.reasons("stale")
+    assert "2 of 3 accounts have no complete and recent assessment" in run.output
+    assert well_fleet.sandbox.control.calls(STALE) == {}
+
+
+def test_a_whole_run_is_green_check_mode_tells_the_same_and_a_limited_run_follows_the_real_one(
+    well_fleet: Fleet,
+) -> None:
+    whole = well_fleet.assess()
+    assert (whole.status, {row["status"] for row in whole.rows.values()}) == (0, {"complete"})
+    assert "changed=0" in whole.output
+
+    checked = well_fleet.assess("--check", "--limit", "well")
+    assert checked.status == 0
+    assert "CHECK MODE" in checked.output
+    assert plain({"well": whole.rows["well"]}) == plain({"well": checked.rows["well"]})
+    real, check = well_fleet.records(WELL)
+    assert (real["check_mode"], check["check_mode"]) == (False, True)
+    assert real["users"] == check["users"]
+
+    limited = well_fleet.assess("--limit", "well")
+    assert (limited.status, limited.rows["never"]["from"]) == (0, "record")
+    assert well_fleet.latest(WELL)["previous"]["name"] == real["name"], "a check mode record is nobody's predecessor"
+
+
+def test_the_report_comes_when_every_account_fails(well_fleet: Fleet) -> None:
+    record_of_before(well_fleet, WELL, dt.timedelta(hours=1))
+    run = well_fleet.assess("--extra-vars", "console_mfa_endpoint_url=http://127.0.0.1:1")
+    assert run.status == 2
+    assert {row["status"] for row in run.rows.values()} == {"failed"}
+    assert "Console sign-in and MFA: 3 accounts, 0 read completely, 3 red" in run.output
+    assert "3 of 3 accounts have no complete and recent assessment" in run.output
+
+
+def test_an_inventory_without_accounts_is_refused(well_fleet: Fleet) -> None:
+    well_fleet.hosts = {}
+    run = well_fleet.assess()
+    assert run.status == 2
+    assert "The group console_mfa_accounts has no host, so there is nothing to assess" in run.output
+
+
+@pytest.mark.parametrize("limit", [(), ("--limit", "never")], ids=["all", "limited"])
+def test_one_account_on_two_hosts_is_refused_before_any_call(well_fleet: Fleet, limit: tuple[str, ...]) -> None:
+    well_fleet.hosts["well-again"] = well_fleet.hosts["well"]
+    run = well_fleet.assess(*limit)
+    assert run.status == 2
+    assert f"well and well-again have the same account id {WELL}" in run.output
+    assert well_fleet.sandbox.control.calls() == {}
+
+
+def test_a_malformed_decision_is_refused_before_any_call(well_fleet: Fleet) -> None:
+    well_fleet.all_vars["console_mfa_accounts_out_of_scope"] = [{"account_id": WELL, "reason": "none"}]
+    run = well_fleet.assess("--limit", "never")
+    assert run.status == 2
+    assert "console_mfa_accounts_out_of_scope[0] needs approved_by" in run.output
+    assert "console_mfa_accounts_out_of_scope[0] needs expires" in run.output
+    assert well_fleet.sandbox.control.calls() == {}
+
+
+def test_a_directory_that_is_gone_with_the_job_is_refused_before_any_call(well_fleet: Fleet) -> None:
+    run = well_fleet.assess("--extra-vars", "awx_job_id=17")
+    assert run.status == 2
+    assert "awx_job_id is set" in run.output
+    assert well_fleet.sandbox.control.calls() == {}
+    assert not well_fleet.store.exists()
+
+
+def test_what_awx_says_of_its_job_is_recorded_as_asserted(well_fleet: Fleet) -> None:
+    well_fleet.all_vars["console_mfa_record_store"] = {
+        "kind": "directory",
+        "path": str(well_fleet.store),
+        "persistent": True,
+    }
+    said = {"awx_job_id": 17, "awx_user_name": "jane"}
+    well_fleet.assess("--limit", "well", "--extra-vars", json.dumps(said))
+    for record in (well_fleet.latest(WELL), well_fleet.latest("fleet", "run")):
+        assert record["launcher"]["asserted"] is True
+        assert (record["launcher"]["awx_job_id"], record["launcher"]["awx_user_name"]) == ("17", "jane")
+
+
+def test_without_a_record_store_nothing_is_done_and_the_message_says_what_to_set(well_fleet: Fleet) -> None:
+    well_fleet.all_vars["console_mfa_record_store"] = {}
+    run = well_fleet.assess()
+    assert run.status == 2
+    assert "console_mfa_record_store is not set, so no record could be kept: set it in group_vars/all" in run.output
+    assert well_fleet.sandbox.control.calls() == {}
+
+
+def test_without_records_an_account_is_assessed_and_nothing_is_kept(well_fleet: Fleet) -> None:
+    well_fleet.all_vars |= {"console_mfa_record_store": {}, "console_mfa_write_records": False}
+    run = well_fleet.assess("--limit", "well")
+    assert run.status == 2
+    assert "1 read completely, 2 red" in run.output
+    assert "there is no record store to look in" in run.output
+    assert not well_fleet.store.exists()

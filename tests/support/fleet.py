@@ -1,0 +1,158 @@
+# Copyright (c) iamguard.console_mfa contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Runs a playbook on accounts of the embedded AWS, in a process of its own as a user would, and reads what it left."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import typing as t
+
+from sandbox import Sandbox
+
+Json = dict[str, t.Any]
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+BASE_ACCOUNT = "999988887777"
+EXTERNAL_ID = "example-external-id"
+AUDIT_ROLE = "console-mfa-audit"
+
+
+def account(
+    account_id: str, *users: Json, audit: Json | None = None, external_id: str | None = None, partition: str = "aws"
+) -> Json:
+    """An account of a scenario, with a role to read it that the base user may assume.
+
+    :param audit: the role's inline policy; by default it has SecurityAudit
+    :param external_id: what the role's trust policy asks for
+    """
+    trust: Json = {
+        "Effect": "Allow",
+        "Principal": {"AWS": f"arn:{partition}:iam::{BASE_ACCOUNT}:user/pipeline"},
+        "Action": "sts:AssumeRole",
+    }
+    if external_id:
+        trust["Condition"] = {"StringEquals": {"sts:ExternalId": external_id}}
+    role: Json = {"name": AUDIT_ROLE, "trust_policy": document(trust)}
+    if audit is None:
+        role["attached"] = ["SecurityAudit"]
+    else:
+        role["inline_policies"] = [{"name": "audit", "document": audit}]
+    return {"account_id": account_id, "partition": partition, "roles": [role], "users": list(users)}
+
+
+def document(*statements: Json) -> Json:
+    return {"Version": "2012-10-17", "Statement": list(statements)}
+
+
+def base_account() -> Json:
+    """The account whose user assumes the roles of the others, and a role whose credentials have expired."""
+    allowed = document({"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"})
+    trust = document({"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"})
+    return {
+        "account_id": BASE_ACCOUNT,
+        "users": [{"name": "pipeline", "inline_policies": [{"name": "assume", "document": allowed}]}],
+        "roles": [{"name": "yesterday", "trust_policy": trust}],
+    }
+
+
+def console_user(name: str, *devices: Json, **more: t.Any) -> Json:
+    return {"name": name, "created": "-400d", "password": {"created": "-390d"}, "devices": list(devices), **more}
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What a run printed, how it ended, and the rows of its report, by host."""
+
+    status: int
+    output: str
+    rows: dict[str, Json]
+
+    def reasons(self, name: str) -> str:
+        return "\n".join(self.rows[name]["reasons"])
+
+
+@dataclasses.dataclass
+class Fleet:
+    """An inventory with a record store of its own, and the ways into a sandbox."""
+
+    home: pathlib.Path
+    sandbox: Sandbox
+    url: str
+    hosts: dict[str, Json]
+    all_vars: Json = dataclasses.field(default_factory=dict)
+    extra_environment: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def store(self) -> pathlib.Path:
+        return self.home / "records"
+
+    @property
+    def inventory(self) -> pathlib.Path:
+        path = self.home / "inventory" / "hosts.yml"
+        path.parent.mkdir(exist_ok=True)
+        common = {
+            "ansible_connection": "local",
+            "ansible_python_interpreter": sys.executable,
+            "console_mfa_endpoint_url": self.url,
+            "console_mfa_allow_custom_endpoint": True,
+            "console_mfa_region": "eu-central-1",
+        }
+        group = {"hosts": self.hosts, "vars": common}
+        store = {"console_mfa_record_store": {"kind": "directory", "path": str(self.store)}}
+        path.write_text(
+            json.dumps({"all": {"children": {"console_mfa_accounts": group}, "vars": store | self.all_vars}}),
+            encoding="utf-8",
+        )
+        return path
+
+    def environment(self) -> dict[str, str]:
+        foreign = ("AWS_", "EC2_", "ANSIBLE_", "AWX_")
+        return {
+            **{name: value for name, value in os.environ.items() if not name.startswith(foreign)},
+            "AWS_CONFIG_FILE": str(self.home / "aws" / "config"),
+            "AWS_SHARED_CREDENTIALS_FILE": str(self.home / "aws" / "credentials"),
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+            "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".build"),
+            "ANSIBLE_HOME": str(self.home / "ansible"),
+            "ANSIBLE_LOCAL_TEMP": str(self.home / "ansible" / "local"),
+            "ANSIBLE_REMOTE_TEMP": str(self.home / "ansible" / "remote"),
+            **self.extra_environment,
+        }
+
+    def assess(self, *arguments: str, forks: int = 10) -> Outcome:
+        """Run the playbook that assesses the fleet; fails the test only if it does not even end by itself."""
+        command = [str(pathlib.Path(sys.executable).parent / "ansible-playbook"), "iamguard.console_mfa.assess_mfa"]
+        command += ["--inventory", str(self.inventory), "--forks", str(forks), *arguments]
+        known = set(self.record_paths("fleet", "run"))
+        done = subprocess.run(
+            command,
+            cwd=self.home,
+            env=self.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        new = [path for path in self.record_paths("fleet", "run") if path not in known]
+        rows = json.loads(new[-1].read_text())["facts"]["accounts"] if new else []
+        return Outcome(done.returncode, done.stdout, {row["name"]: row for row in rows})
+
+    def record_paths(self, account_id: str, kind: str = "assessment") -> list[pathlib.Path]:
+        """The records of an account, oldest first."""
+        return sorted((self.store / account_id / kind).glob("*.json"))
+
+    def records(self, account_id: str, kind: str = "assessment") -> list[Json]:
+        return [json.loads(path.read_text(encoding="utf-8")) for path in self.record_paths(account_id, kind)]
+
+    def latest(self, account_id: str, kind: str = "assessment") -> Json:
+        return self.records(account_id, kind)[-1]

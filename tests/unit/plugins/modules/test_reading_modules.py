@@ -1,0 +1,332 @@
+# Copyright (c) iamguard.console_mfa contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The two modules that read an account, run as Ansible runs them, against a sandbox behind a real socket."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+
+from ansible_collections.iamguard.console_mfa.plugins.modules import iam_console_users_info, iam_mfa_info
+from sandbox import Sandbox, SandboxServer
+from support.observing import READ_ACTIONS, audit_role
+
+HUB, MEMBER, GOV = "999988887777", "111122223333", "777788889999"
+EXTERNAL_ID = "only-we-know-this"
+READ_POLICY = audit_role()["inline_policies"]
+
+
+def statement(**parts: t.Any) -> dict[str, t.Any]:
+    return {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **parts}]}
+
+
+def scenario() -> dict[str, t.Any]:
+    trust = statement(
+        Principal={"AWS": f"arn:aws:iam::{HUB}:user/pipeline"},
+        Action="sts:AssumeRole",
+        Condition={"StringEquals": {"sts:ExternalId": EXTERNAL_ID}},
+    )
+    assume = [{"name": "assume", "document": statement(Action="sts:AssumeRole", Resource="*")}]
+    return {
+        "name": "modules",
+        "accounts": [
+            {
+                "account_id": HUB,
+                "users": [
+                    {"name": "pipeline", "created": "-400d", "inline_policies": assume},
+                    {"name": "powerless", "created": "-400d"},
+                ],
+            },
+            {
+                "account_id": MEMBER,
+                "alias": "example",
+                "roles": [{"name": "audit", "trust_policy": trust, "inline_policies": READ_POLICY}],
+                "users": [
+                    {"name": "admin", "created": "-400d", "attached": ["AdministratorAccess"]},
+                    {
+                        "name": "=cmd,..",
+                        "path": "/{{7*7}}/<b>'\"&/",
+                        "created": "-400d",
+                        "password": {"created": "-390d"},
+                    },
+                    {
+                        "name": "svc-x",
+                        "created": "-400d",
+                        "password": {"created": "-390d", "last_used": "-1d"},
+                        "tags": {"Owner": "=1+1"},
+                        "devices": [{"kind": "virtual", "name": "--no-verify-ssl", "enabled": "-30d"}],
+                    },
+                ],
+            },
+            {
+                "account_id": GOV,
+                "partition": "aws-us-gov",
+                "users": [{"name": "admin", "created": "-400d", "attached": ["AdministratorAccess"]}],
+            },
+        ],
+    }
+
+
+class Runner:
+    """Runs a module with credentials of the sandbox in the environment."""
+
+    def __init__(
+        self, url: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        self.url, self.sandbox, self.monkeypatch, self.capsys = url, sandbox, monkeypatch, capsys
+        for name in (
+            "AWS_PROFILE",
+            "AWS_SESSION_TOKEN",
+            "AWS_ACCESS_KEY_ID",
+            "AWS_SECRET_ACCESS_KEY",
+            "AWS_ENDPOINT_URL",
+        ):
+            monkeypatch.delenv(name, raising=False)
+        for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+            monkeypatch.setenv(name, "/nonexistent")
+        monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+    def as_user(self, account_id: str, user: str) -> dict[str, str]:
+        environment = self.sandbox.environment(account_id, user=user)
+        for name, value in environment.items():
+            self.monkeypatch.setenv(name, value)
+        return environment
+
+    def run(self, module: t.Any, *, check: bool = False, **options: t.Any) -> dict[str, t.Any]:
+        args: dict[str, t.Any] = {
+            "account_id": MEMBER,
+            "region": "eu-central-1",
+            "endpoint_url": self.url,
+            "allow_custom_endpoint": True,
+        }
+        args |= options | {"_ansible_check_mode": check}
+        with patch_module_args(args), pytest.raises(SystemExit) as exit_:
+            module.main()
+        printed = self.capsys.readouterr()
+        answer: dict[str, t.Any] = json.loads(printed.out)
+        assert exit_.value.code == (1 if answer.get("failed") else 0)
+        return answer
+
+
+@pytest.fixture
+def runner(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> t.Iterator[Runner]:
+    sandbox = Sandbox.from_scenario(scenario(), report_seconds=0)
+    with SandboxServer(sandbox) as server:
+        yield Runner(server.url, sandbox, monkeypatch, capsys)
+
+
+ROLE = {"assume_role_arn": f"arn:aws:iam::{MEMBER}:role/audit", "external_id": EXTERNAL_ID}
+BOTH = pytest.mark.parametrize("module", [iam_console_users_info, iam_mfa_info], ids=["users", "mfa"])
+
+
+def test_console_users_through_an_assumed_role(runner: Runner) -> None:
+    runner.as_user(HUB, "pipeline")
+    answer = runner.run(iam_console_users_info, **ROLE, role_session_name="audit-42")
+    assert answer["changed"] is False
+    assert answer["account"] == {"account_id": MEMBER, "alias": "example", "partition": "aws"}
+    source = answer["source"]
+    assert source["caller"]["arn"] == f"arn:aws:sts::{MEMBER}:assumed-role/audit/audit-42"
+    assert (source["endpoint"], source["mode"], source["complete"], source["missing"]) == ("custom", "live", True, [])
+    assert source["calls"]["GetLoginProfile"] == 3
+    assert source["calls"]["AssumeRole"] == 1
+    assert [user["user_name"] for user in answer["console_users"]] == ["=cmd,..", "svc-x"]
+    hostile, service = answer["console_users"]
+    assert hostile["path"] == "/{{7*7}}/<b>'\"&/"
+    assert (hostile["sign_in_activity"], hostile["password"]["last_used"]) == ("never", None)
+    assert (service["sign_in_activity"], service["tags"]) == ("recent", {"Owner": "=1+1"})
+    assert [reason["signal"] for reason in service["automation"]["reasons"]] == ["name"]
+    assert answer["summary"] == {"users": 3, "console_users": 2, "suspected_automation": 1, "unknown": 0}
+
+
+def test_devices_through_an_assumed_role(runner: Runner) -> None:
+    runner.as_user(HUB, "pipeline")
+    answer = runner.run(iam_mfa_info, **ROLE, user_names=["SVC-X", "=cmd,..", "ghost"])
+    found = {user["user_name"]: (user["exists"], user["mfa_state"]) for user in answer["users"]}
+    assert found == {"=cmd,..": (True, "none"), "ghost": (False, "unknown"), "svc-x": (True, "enabled")}
+    [device] = answer["users"][2]["devices"]
+    assert (device["serial_number"], device["kind"], device["name"], device["status"]) == (
+        f"arn:aws:iam::{MEMBER}:mfa/--no-verify-ssl",
+        "virtual",
+        "--no-verify-ssl",
+        "enabled",
+    )
+    assert answer["summary"] == {
+        "users": 2,
+        "enabled": 1,
+        "disabled": 0,
+        "none": 1,
+        "unknown": 0,
+        "multiple_devices": 0,
+        "by_kind": {"virtual": 1},
+    }
+
+
+@BOTH
+def test_check_mode_answers_the_same(runner: Runner, module: t.Any) -> None:
+    runner.as_user(HUB, "pipeline")
+    for settings in ({}, {"read_mode": "bulk"}):
+        answers = [runner.run(module, check=check, **ROLE, **settings) for check in (False, True, False)]
+        for answer in answers:
+            for key in ("read_at", "clock", "calls", "password_facts_complete_until"):
+                answer["source"].pop(key, None)
+        assert answers[1] == answers[2]  # the first has no credential report yet
+
+
+@BOTH
+def test_by_default_the_role_session_names_the_collection(runner: Runner, module: t.Any) -> None:
+    runner.as_user(HUB, "pipeline")
+    arn = runner.run(module, **ROLE)["source"]["caller"]["arn"]
+    assert arn.startswith(f"arn:aws:sts::{MEMBER}:assumed-role/audit/console_mfa-")
+
+
+REFUSED: dict[str, tuple[tuple[str, str], dict[str, t.Any], str, str]] = {
+    "credentials of another account": ((HUB, "pipeline"), {}, "WrongAccount", "not of the expected account"),
+    "credentials of another partition": ((GOV, "admin"), {}, "InvalidClientTokenId", "another partition"),
+    "a Region of another partition": (
+        (MEMBER, "admin"),
+        {"region": "us-gov-west-1"},
+        "InvalidClientTokenId",
+        "unknown in partition aws-us-gov",
+    ),
+    "a role without its external id": (
+        (HUB, "pipeline"),
+        {"assume_role_arn": ROLE["assume_role_arn"]},
+        "AccessDenied",
+        "asks for an external_id",
+    ),
+    "a role with a wrong external id": (
+        (HUB, "pipeline"),
+        ROLE | {"external_id": "guessed"},
+        "AccessDenied",
+        "accepts the external_id given",
+    ),
+    "a role that does not exist": (
+        (HUB, "pipeline"),
+        ROLE | {"assume_role_arn": f"arn:aws:iam::{MEMBER}:role/none"},
+        "AccessDenied",
+        "check that the role exists",
+    ),
+    "a caller whom the role does not trust": (
+        (HUB, "powerless"),
+        ROLE,
+        "AccessDenied",
+        "its trust policy names this caller",
+    ),
+    "no endpoint of AWS, not allowed": (
+        (HUB, "pipeline"),
+        ROLE | {"allow_custom_endpoint": False},
+        "CustomEndpoint",
+        "console_mfa_allow_custom_endpoint",
+    ),
+    "an endpoint where nobody answers": (
+        (HUB, "pipeline"),
+        ROLE | {"endpoint_url": "http://127.0.0.1:9"},
+        "EndpointConnectionError",
+        "cannot be reached",
+    ),
+    "an account id as a number": ((HUB, "pipeline"), {"account_id": 111122223333}, "BadAccountId", "quote it"),
+}
+
+
+@BOTH
+@pytest.mark.parametrize(("caller", "options", "code", "text"), REFUSED.values(), ids=REFUSED)
+def test_one_clear_message(
+    runner: Runner, module: t.Any, caller: tuple[str, str], options: dict[str, t.Any], code: str, text: str
+) -> None:
+    keys = runner.as_user(*caller)
+    answer = runner.run(module, **options)
+    assert answer["failed"] is True
+    assert answer["error"]["code"] == code
+    assert text in answer["msg"]
+    assert answer["msg"].startswith(f"account {options.get('account_id', MEMBER)}: ")
+    assert "\n" not in answer["msg"]
+    assert keys["AWS_SECRET_ACCESS_KEY"] not in json.dumps(answer)
+    assert EXTERNAL_ID not in json.dumps(answer["error"])
+
+
+@BOTH
+def test_expired_base_credentials(runner: Runner, module: t.Any) -> None:
+    environment = runner.sandbox.environment(MEMBER, role="audit")
+    for name, value in environment.items():
+        runner.monkeypatch.setenv(name, value)
+    assert runner.run(module)["changed"] is False
+    runner.sandbox.control.advance(2 * 3600)
+    answer = runner.run(module)
+    assert (answer["failed"], answer["error"]["code"]) == (True, "ExpiredToken")
+    assert "renew them" in answer["msg"]
+
+
+@BOTH
+def test_a_wrong_secret_key(runner: Runner, module: t.Any) -> None:
+    runner.as_user(MEMBER, "admin")
+    runner.monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "another-secret-than-the-right-one")
+    answer = runner.run(module)
+    assert (answer["failed"], answer["error"]["code"]) == (True, "SignatureDoesNotMatch")
+
+
+@BOTH
+def test_no_credentials_at_all(runner: Runner, module: t.Any) -> None:
+    answer = runner.run(module)
+    assert (answer["failed"], answer["error"]["code"]) == (True, "NoCredentialsError")
+    assert "set a profile" in answer["msg"]
+
+
+@BOTH
+def test_a_profile_wins_over_exported_keys(runner: Runner, module: t.Any, tmp_path: t.Any) -> None:
+    good = runner.sandbox.environment(MEMBER, user="admin")
+    credentials = tmp_path / "credentials"
+    credentials.write_text(
+        f"[right]\naws_access_key_id={good['AWS_ACCESS_KEY_ID']}\n"
+        f"aws_secret_access_key={good['AWS_SECRET_ACCESS_KEY']}\n"
+    )
+    runner.monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(credentials))
+    runner.as_user(HUB, "powerless")
+    answer = runner.run(module, profile="right")
+    assert answer["source"]["caller"]["arn"] == f"arn:aws:iam::{MEMBER}:user/admin"
+
+
+@BOTH
+def test_a_session_token_under_its_old_name(runner: Runner, module: t.Any) -> None:
+    environment = runner.sandbox.environment(MEMBER, role="audit")
+    environment["AWS_SECURITY_TOKEN"] = environment.pop("AWS_SESSION_TOKEN")
+    for name, value in environment.items():
+        runner.monkeypatch.setenv(name, value)
+    answer = runner.run(module)
+    assert answer["source"]["caller"]["arn"].startswith(f"arn:aws:sts::{MEMBER}:assumed-role/audit/")
+
+
+@BOTH
+def test_an_unlisted_account_is_one_message_that_names_the_permission(runner: Runner, module: t.Any) -> None:
+    runner.as_user(HUB, "pipeline")
+    document = audit_role(set(READ_ACTIONS) - {"iam:ListUsers"})["inline_policies"][0]["document"]
+    runner.sandbox.control.put_role_policy(MEMBER, "audit", "read", document)
+    answer = runner.run(module, **ROLE)
+    assert answer["error"] | {"message": ""} == {
+        "account_id": MEMBER,
+        "operation": "ListUsers",
+        "code": "AccessDenied",
+        "message": "",
+        "permission": "iam:ListUsers",
+    }
+    assert "missing permission: iam:ListUsers" in answer["msg"]
+
+
+BAD_OPTIONS = {
+    "a pattern that is none": (iam_console_users_info, {"automation": {"name_patterns": ["("]}}, "name_patterns[0]"),
+    "a user name that YAML made a number": (iam_mfa_info, {"user_names": ["a", 12]}, "user_names[1] must be a string"),
+    "no concurrency": (iam_mfa_info, {"concurrency": 0}, "concurrency must be 1 or more"),
+    "no time": (iam_console_users_info, {"time_budget": 0}, "time_budget must be 1 or more"),
+}
+
+
+@pytest.mark.parametrize(("module", "options", "text"), BAD_OPTIONS.values(), ids=BAD_OPTIONS)
+def test_bad_options_are_refused(runner: Runner, module: t.Any, options: dict[str, t.Any], text: str) -> None:
+    answer = runner.run(module, **options)
+    assert answer["failed"] is True
+    assert text in answer["msg"]
+    assert runner.sandbox.control.calls() == {}

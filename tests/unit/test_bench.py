@@ -1,0 +1,399 @@
+# Copyright (c) iamguard.console_mfa contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The benchmark's own arithmetic: budgets, ratios, aims, tables, and whether it notices a wrong answer."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import subprocess
+import sys
+import textwrap
+import typing as t
+
+import pytest
+from benchmark import answers, bare, budget, command_line, measure, report
+from benchmark.accounts import facts_of
+from benchmark.answers import Answer, BadAnswer
+from benchmark.report import Case, Row
+from benchmark.running import Run, Usage, scenario_of
+
+from sandbox import Sandbox
+
+ACCOUNT: dict[str, t.Any] = {
+    "root": {"devices": [{"kind": "virtual"}]},
+    "groups": [{"name": "people"}],
+    "users": [
+        {"name": "ann", "password": {}, "devices": [{"kind": "virtual"}, {"kind": "fido"}]},
+        {"name": "bob", "password": {}, "devices": [{"kind": "hardware"}]},
+        {"name": "cid", "password": {}},
+        {"name": "robot", "password": None, "devices": [{"kind": "virtual"}]},
+    ],
+    "unassigned_devices": [{"name": "one"}, {"name": "two"}],
+}
+
+
+def row(variant: str, *, wall: float = 1.0, calls: int = 10, **more: t.Any) -> Row:
+    counts = {"ListUsers": calls} if calls else {}
+    return Row(variant, 1, counts, wall, cpu_seconds=2.0, largest_process_mib=40.0, tree_mib=60.0, **more)
+
+
+def run(variant: str, wall: float, calls: dict[str, int], tree: float | None = 1.0) -> Run:
+    return Run(variant, 4, 0, Usage(wall, wall / 2, 50.0, tree), calls, None)
+
+
+# --- the account and its budget
+
+
+def test_facts_are_counted_from_the_scenario() -> None:
+    facts = facts_of(ACCOUNT)
+    assert facts.devices == {"ann": 2, "bob": 1, "cid": 0}
+    assert facts.with_virtual_device == {"ann"}
+    assert (facts.users, facts.groups, facts.virtual_devices, facts.unassigned_devices) == (4, 1, 5, 2)
+
+
+@pytest.mark.parametrize(
+    ("bulk", "expected"),
+    # fixed, report, users, details, passwords, virtual devices, tags, devices
+    [(False, 12 + 2 + 4 + 1 + 4 + 1 + 2 + 3), (True, 12 + 2 + 4 + 1 + 3 + 1 + 2 + 2)],
+)
+def test_the_budget_of_a_small_account(bulk: bool, expected: int) -> None:
+    assert budget.total(budget.budget_of(facts_of(ACCOUNT), bulk=bulk)) == expected
+
+
+@pytest.mark.parametrize(("items", "expected"), [(0, 1), (1, 1), (1000, 1), (1001, 2), (5000, 5)])
+def test_an_empty_list_is_a_page_too(items: int, expected: int) -> None:
+    assert budget.pages(items) == expected
+
+
+def test_a_call_too_many_is_named() -> None:
+    lines = budget.budget_of(facts_of(ACCOUNT), bulk=False)
+    assert budget.overruns({"GetLoginProfile": 4, "ListUsers": 4}, lines) == []
+    assert budget.overruns({"GetLoginProfile": 5}, lines) == ["GetLoginProfile: 5 calls, 4 allowed"]
+
+
+def test_operations_with_one_budget_are_added_up() -> None:
+    lines = budget.budget_of(facts_of(ACCOUNT), bulk=False)
+    calls = {"GetCallerIdentity": 7, "GetAccountSummary": 6}
+    assert budget.overruns(calls, lines) == [
+        "AssumeRole + GetAccountSummary + GetCallerIdentity + ListAccountAliases: 13 calls, 12 allowed"
+    ]
+
+
+def test_an_operation_without_a_budget_is_an_overrun() -> None:
+    lines = budget.budget_of(facts_of(ACCOUNT), bulk=True)
+    assert budget.overruns({"GetLoginProfile": 1}, lines) == ["GetLoginProfile: 1 calls, none allowed"]
+
+
+# --- answers
+
+
+def mfa_user(name: str, *devices: tuple[str, str], complete: bool = True) -> dict[str, t.Any]:
+    described = [{"serial_number": serial, "status": status} for serial, status in devices]
+    return {"user_name": name, "devices": described, "devices_complete": complete}
+
+
+def collection(*users: dict[str, t.Any], console: list[str], complete: bool = True) -> list[dict[str, t.Any]]:
+    source = {"complete": complete, "missing": [{"fact": "users"}]}
+    return [
+        {"source": source, "console_users": [{"user_name": name} for name in console]},
+        {"source": source, "users": list(users)},
+    ]
+
+
+def test_the_collections_answer_has_enabled_devices_only() -> None:
+    results = collection(
+        mfa_user("ann", ("a1", "enabled"), ("a2", "disabled")), mfa_user("bob", complete=False), console=["bob", "ann"]
+    )
+    answer = answers.of_collection(results)
+    assert answer.devices == {"ann": {"a1"}, "bob": frozenset()}
+    assert answer.open == {"bob"}
+
+
+@pytest.mark.parametrize(
+    ("results", "message"),
+    [
+        (collection(console=[], complete=False), "the reading is incomplete"),
+        (collection(mfa_user("ann"), console=["ann", "bob"]), "the second task did not report on the users"),
+    ],
+)
+def test_half_an_answer_is_refused(results: list[dict[str, t.Any]], message: str) -> None:
+    with pytest.raises(BadAnswer, match=message):
+        answers.of_collection(results)
+
+
+def test_the_loops_answer() -> None:
+    loop = {"results": [{"item": "ann", "mfa_devices": [{"serial_number": "a1"}]}, {"item": "bob", "mfa_devices": []}]}
+    assert answers.of_loop([{}, loop]).devices == {"ann": {"a1"}, "bob": frozenset()}
+    assert answers.of_loop([{}, {"skipped": True}]).devices == {}
+
+
+REFERENCE = Answer({"ann": frozenset({"a1", "a2"}), "bob": frozenset({"b1"}), "cid": frozenset()})
+
+
+@pytest.mark.parametrize(
+    ("devices", "open_users"),
+    [
+        ({"ann": {"a1", "a2"}, "bob": {"b1"}, "cid": set()}, set()),
+        ({"ann": {"a1"}, "bob": {"b1"}, "cid": set()}, {"ann"}),  # says itself that there may be more
+    ],
+)
+def test_answers_that_agree(devices: dict[str, set[str]], open_users: set[str]) -> None:
+    answer = Answer({name: frozenset(serials) for name, serials in devices.items()}, frozenset(open_users))
+    assert answers.differences(REFERENCE, answer) == []
+    assert answers.differences_from_scenario(facts_of(ACCOUNT), answer) == []
+
+
+@pytest.mark.parametrize(
+    ("devices", "open_users", "difference"),
+    [
+        ({"ann": {"a1"}, "bob": {"b1"}, "cid": set()}, set(), "'ann' has"),
+        ({"ann": set(), "bob": {"b1"}, "cid": set()}, {"ann"}, "'ann' has"),
+        ({"ann": {"a1", "a2"}, "bob": {"b1"}}, set(), "1 console users are missing: 'cid'"),
+        (
+            {"ann": {"a1", "a2"}, "bob": {"b1"}, "cid": set(), "robot": set()},
+            set(),
+            "1 users are no console users: 'robot'",
+        ),
+    ],
+)
+def test_answers_that_differ(devices: dict[str, set[str]], open_users: set[str], difference: str) -> None:
+    answer = Answer({name: frozenset(serials) for name, serials in devices.items()}, frozenset(open_users))
+    for found in (
+        answers.differences(REFERENCE, answer),
+        answers.differences_from_scenario(facts_of(ACCOUNT), answer),
+    ):
+        assert len(found) == 1
+        assert found[0].startswith(difference)
+
+
+def test_another_device_is_a_difference_also_where_there_may_be_more() -> None:
+    answer = Answer(dict(REFERENCE.devices) | {"ann": frozenset({"x"})}, frozenset({"ann"}))
+    assert answers.differences(REFERENCE, answer) == ["'ann' has the devices ['a1', 'a2'], not ['x']"]
+
+
+@pytest.mark.parametrize("mode", ["live", "bulk"])
+def test_the_bare_script_is_right(mode: str) -> None:
+    scenario, facts = scenario_of(60)
+    sandbox = Sandbox.from_scenario(scenario)
+    session = sandbox.session("111122223333")
+    iam = session.client("iam")
+    cloudtrail = session.client("cloudtrail", region_name="us-east-1")
+    answer = answers.of_bare(bare.live(iam) if mode == "live" else bare.bulk(iam, cloudtrail))
+    assert answers.differences_from_scenario(facts, answer) == []
+    assert answer.open == (facts.with_virtual_device if mode == "bulk" else frozenset())
+    expected = {
+        "live": {"ListUsers": 1, "GetLoginProfile": 60, "ListMFADevices": len(facts.console_users)},
+        "bulk": {
+            "ListUsers": 1,
+            "GetCredentialReport": 1,
+            "LookupEvents": 2,
+            "ListVirtualMFADevices": 1,
+            "ListMFADevices": len(facts.console_users - facts.with_virtual_device),
+        },
+    }
+    assert sandbox.control.calls() == expected[mode]
+
+
+def test_the_bare_script_sees_what_changed_after_the_report() -> None:
+    scenario, facts = scenario_of(20)
+    sandbox = Sandbox.from_scenario(scenario)
+    gone = min(facts.console_users)
+    sandbox.control.delete_login_profile("111122223333", gone)
+    session = sandbox.session("111122223333")
+    cloudtrail = session.client("cloudtrail", region_name="us-east-1")
+    found = bare.bulk(session.client("iam"), cloudtrail)
+    assert set(found["devices"]) == facts.console_users - {gone}
+
+
+# --- rows, ratios, aims
+
+
+def test_a_row_has_the_medians_of_its_runs() -> None:
+    runs = [run("live", 3.0, {"A": 1}), run("live", 1.0, {"A": 2}, tree=None), run("live", 9.0, {"A": 1}, tree=5.0)]
+    found = report.rows_of(runs, {})["live"]
+    assert (found.runs, found.wall_seconds, found.cpu_seconds, found.tree_mib) == (3, 3.0, 1.5, 3.0)
+    assert found.calls == {"A": 2}  # those of the run with the most
+    assert (found.budget, found.overruns) == (None, ())
+
+
+def test_one_run_over_the_budget_is_enough() -> None:
+    lines = budget.budget_of(facts_of(ACCOUNT), bulk=False)
+    runs = [run("live", 1.0, {"ListUsers": 4}), run("live", 1.0, {"ListUsers": 5})]
+    found = report.rows_of(runs, {"live": lines})["live"]
+    assert found.overruns == ("ListUsers: 5 calls, 4 allowed",)
+    assert found.budget == budget.total(lines)
+
+
+def test_ratios_against_the_bare_script_a_start_and_the_loop() -> None:
+    rows = {
+        "start": row("start", wall=1.0, calls=0),
+        "bare-live": row("bare-live", wall=2.0, calls=8),
+        "live": row("live", wall=6.0, calls=12),
+        "loop": row("loop", wall=60.0, calls=24),
+    }
+    found = {ratio.other: ratio for ratio in report.ratios_of(rows)}
+    assert set(found) == {"bare-live", "bare-live + start", "loop"}
+    assert (found["bare-live"].calls, found["bare-live"].wall, found["bare-live"].cpu) == (1.5, 3.0, 1.0)
+    assert (found["bare-live + start"].wall, found["bare-live + start"].calls) == (2.0, None)
+    assert (found["loop"].calls, found["loop"].wall, found["loop"].memory) == (0.5, 0.1, 1.0)
+
+
+def test_nothing_is_compared_with_what_was_not_measured() -> None:
+    assert report.ratios_of({"live": row("live"), "bare-bulk": row("bare-bulk")}) == []
+    assert report.ratios_of({"live": row("live"), "loop": row("loop", calls=0)})[0].calls is None
+
+
+def aims(users: int, *rows: Row) -> dict[str, bool]:
+    return {aim.text: aim.met for aim in report.aims_of(Case(users, 0), {row.variant: row for row in rows})}
+
+
+def test_aims_are_met_at_their_limits() -> None:
+    rows = (
+        row("start", wall=1.0),
+        row("bare-live", wall=1.0),
+        row("live", wall=3.0, calls=10, budget=10),
+        row("loop", wall=60.0),
+    )
+    assert aims(1000, *rows) == {
+        "live: calls at or below the budget": True,
+        "live: seconds at most 1.5 x (bare-live + start)": True,
+        "live: seconds at most 1/20 of the loop": True,
+    }
+
+
+def test_aims_are_missed_above_their_limits() -> None:
+    rows = (
+        row("start", wall=1.0),
+        row("bare-bulk", wall=1.0),
+        row("bulk", wall=3.1, calls=11, budget=10),
+        row("loop", wall=60.0),
+    )
+    assert set(aims(1000, *rows).values()) == {False}
+    assert [aim.hard for aim in report.aims_of(Case(50, 0), {row.variant: row for row in rows})] == [True, False]
+
+
+def test_small_accounts_have_no_aim_against_the_loop() -> None:
+    assert aims(200, row("live"), row("loop")) == {}
+
+
+# --- text
+
+
+def test_tables_are_aligned() -> None:
+    text = report.table([["name", "calls"], ["a", "1"], ["longer name", "12345"]])
+    assert text.splitlines() == ["name         calls", "a                1", "longer name  12345"]
+
+
+def test_the_tables_of_a_case() -> None:
+    rows = {"start": row("start", calls=0), "live": row("live", wall=1.234, calls=12, budget=13)}
+    assert report.measures_table(rows).splitlines() == [
+        "variant  runs  calls  budget  wall s  CPU s  largest MiB  tree MiB",
+        "start       1      0       -    1.00   2.00           40        60",
+        "live        1     12      13    1.23   2.00           40        60",
+    ]
+    assert report.calls_table(rows).splitlines() == ["operation  live", "ListUsers    12", "all          12"]
+
+
+def test_small_ratios_keep_their_digits() -> None:
+    rows = {"bulk": row("bulk", wall=1.0), "loop": row("loop", wall=160.0)}
+    assert report.ratios_table(report.ratios_of(rows)).splitlines() == [
+        "ratio        calls   wall   CPU  memory",
+        "bulk / loop   1.00  0.006  1.00    1.00",
+    ]
+
+
+def test_a_missed_aim_stands_out() -> None:
+    lines = report.aims_lines([report.Aim("calls", 3, 4), report.Aim("seconds", 2.0, 1.5)])
+    assert lines == ["met      calls: 3 of 4", "NOT MET  seconds: 2.00 of 1.50"]
+
+
+# --- options
+
+
+def test_options_by_default_and_quick() -> None:
+    full, quick = command_line.parse_options([]), command_line.parse_options(["--quick"])
+    assert [(case.users, case.delay_ms) for case in full.cases()] == [
+        (50, 0),
+        (50, 50),
+        (200, 0),
+        (200, 50),
+        (1000, 0),
+        (1000, 50),
+    ]
+    assert full.repeat == 3
+    assert [(case.users, case.delay_ms) for case in quick.cases()] == [(50, 0)]
+    assert quick.repeat == 1
+    assert full.variants == quick.variants == ["start", "task", "bare-live", "bare-bulk", "live", "bulk", "loop"]
+
+
+def test_what_is_asked_for_wins_over_quick() -> None:
+    options = command_line.parse_options(
+        ["--quick", "--users", "7", "--delay", "5,0", "--only", "loop,start", "--repeat", "2"]
+    )
+    assert (options.users, options.delays, options.variants, options.repeat) == ([7], [5, 0], ["start", "loop"], 2)
+
+
+@pytest.mark.parametrize("arguments", ["--only lop", "--users many", "--users -1", "--repeat 0"])
+def test_options_that_make_no_sense_are_refused(arguments: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as refusal:
+        command_line.parse_options(arguments.split())
+    assert refusal.value.code == 2
+    assert arguments.split(maxsplit=1)[0] in capsys.readouterr().err
+
+
+def test_the_forecast_is_about_the_loop() -> None:
+    everything = command_line.expected_minutes(command_line.parse_options([]))
+    without = command_line.expected_minutes(command_line.parse_options(["--only", "start,bare-live,live"]))
+    assert everything > 10
+    assert without < everything / 2
+
+
+def test_calls_over_the_budget_fail_the_benchmark(capsys: pytest.CaptureFixture[str]) -> None:
+    within = command_line.Measured(Case(4, 0), facts_of(ACCOUNT), [run("live", 1.0, {"ListUsers": 4})])
+    beyond = command_line.Measured(Case(4, 0), facts_of(ACCOUNT), [run("live", 1.0, {"ListUsers": 5})])
+    assert command_line._verdict([within]) == 0
+    assert command_line._verdict([within, beyond]) == 1
+    assert "live: ListUsers: 5 calls, 4 allowed" in capsys.readouterr().out
+
+
+def test_a_wrong_answer_fails_the_benchmark() -> None:
+    with pytest.raises(command_line.Failed, match="the answer of loop is wrong: 3 console users are missing"):
+        command_line._check_answer("loop", Answer({}), None, facts_of(ACCOUNT))
+
+
+# --- measuring
+
+
+def measured(tmp_path: pathlib.Path, program: str) -> dict[str, t.Any]:
+    result = tmp_path / "result.json"
+    command = [sys.executable, "-I", "-S", "-c", textwrap.dedent(program)]
+    subprocess.run([sys.executable, "-I", "-S", measure.__file__, str(result), *command], check=True)
+    found: dict[str, t.Any] = json.loads(result.read_text())
+    return found
+
+
+def test_descendants_count(tmp_path: pathlib.Path) -> None:
+    """A child of the command takes memory and processor time, the command itself next to none."""
+    found = measured(
+        tmp_path,
+        """
+        import subprocess, sys
+        child = "import time; kept = bytes(range(256)) * (96 * 4096)\\nwhile time.process_time() < 0.3: pass"
+        subprocess.run([sys.executable, "-c", child], check=True)
+        """,
+    )
+    assert found["status"] == 0
+    assert found["largest_process_mib"] >= 96
+    assert found["cpu_seconds"] >= 0.3
+    assert found["wall_seconds"] > 0
+
+
+def test_who_measures_is_not_measured(tmp_path: pathlib.Path) -> None:
+    assert measured(tmp_path, "")["largest_process_mib"] < 48
+
+
+def test_the_exit_status_is_handed_on(tmp_path: pathlib.Path) -> None:
+    assert measured(tmp_path, "raise SystemExit(3)")["status"] == 3
