@@ -182,9 +182,12 @@ def _automation(value: object, *, known: bool) -> Automation | None:
     )
 
 
+_KNOWN_STATES = tuple(str(state) for state in MfaState if state is not MfaState.UNKNOWN)
+
+
 def _devices(value: object, state: object) -> tuple[Device, ...] | None:
     """None if one of them is not known: it might be the one that matters."""
-    if not isinstance(value, (list, tuple)) or state not in {str(s) for s in MfaState if s is not MfaState.UNKNOWN}:
+    if not isinstance(value, (list, tuple)) or state not in _KNOWN_STATES:
         return None
     devices = []
     for item in value:

@@ -87,7 +87,7 @@ class Evidence:
         """From the module's entry for a user; whatever is not understood is unknown."""
         told = entry if isinstance(entry, dict) else {}
         word = told.get("evidence")
-        sign = Sign(word) if word in set(Sign) else Sign.UNKNOWN
+        sign = Sign(word) if word in tuple(Sign) else Sign.UNKNOWN
         return cls(sign, moment(told.get("last_without_mfa")), {**told, "evidence": str(sign)})
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""An account, a policy and decisions in small, for tests that judge: everything is good, and a test says what is not."""
+"""An account, a policy and decisions in small, for tests that judge: all is good, and a test says what is not."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def needs(**devices: t.Any) -> Json:
     return how(devices=devices, deadline="2026-11-20")
 
 
-def seen(word: str, **more: t.Any) -> Json:
+def seen(word: t.Any, **more: t.Any) -> Json:
     return {USER_ID: {"evidence": word} | more}
 
 
@@ -135,6 +135,8 @@ TABLE: dict[str, tuple[Situation, str, bool]] = {
     ),
     "3: a device without a serial number": (S((device() | {"serial_number": None},)), "unknown", True),
     "3: a device of unknown status": (S((device(status=None),)), "unknown", True),
+    "3: evidence that is no word": (S((APP,), evidence=seen([])), "unknown", True),
+    "3: evidence that is no entry": (S((APP,), evidence={USER_ID: "proven"}), "unknown", True),
     "3: evidence was asked for and is unknown": (S((APP,), evidence=seen("unknown")), "unknown", True),
     "3: evidence was asked for and does not mention her": (S((APP,), evidence={}), "unknown", True),
     "3: a word for evidence that is not known": (S((APP,), evidence=seen("fine")), "unknown", True),
@@ -434,11 +436,12 @@ MESSAGES: dict[str, str] = {
         "Has an authenticator app, which does not fit; needs a security key. Was due on 2026-11-20."
     ),
     "12: a device of a kind that nobody knows": (
-        "Has a device of an unknown kind, which does not fit; needs an authenticator app, a hardware token or a security "
-        "key. Was due on 2026-11-20."
+        "Has a device of an unknown kind, which does not fit; needs an authenticator app, a hardware token or a "
+        "security key. Was due on 2026-11-20."
     ),
     "12: enough, but another device too": (
-        "Has an authenticator app, which does not fit; needs a security key, and no other device. Was due on 2026-11-20."
+        "Has an authenticator app, which does not fit; needs a security key, and no other device. Was due on "
+        "2026-11-20."
     ),
     "12: too few, due": "Has a security key; needs two security keys or hardware tokens. Was due on 2026-11-20.",
 }

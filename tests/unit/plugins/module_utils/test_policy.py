@@ -14,8 +14,8 @@ import typing as t
 
 import pytest
 import yaml
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._policy import PolicyError, read_rules
 
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._policy import PolicyError, read_rules
 from support.judging import EXCEPTIONS, TODAY, Json, category, exception, how, out_of_scope, policy, refusals, rules
 
 P = "console_mfa_policy"
@@ -89,19 +89,25 @@ MATCH_KEYS = "user_names, name_patterns, path_prefixes, groups, policies, tags, 
 REFUSED: dict[str, tuple[t.Any, str]] = {
     "no policy at all": (
         None,
-        f"{P}: is not set: it says how users must use MFA. Set it in group_vars/all of the inventory (there is one in "
-        "inventories/example), or at a more specific level, which replaces it whole",
+        (
+            f"{P}: is not set: it says how users must use MFA. Set it in group_vars/all of the inventory (there is one "
+            "in inventories/example), or at a more specific level, which replaces it whole"
+        ),
     ),
     "a list": ([], f"{P}: is a list, not a dictionary with the keys {KEYS}"),
     "neither categories nor default": (
         policy(default=None),
-        f"{P}: has neither categories nor a default, so nobody would have to use MFA: set categories (the first that "
-        "matches a user counts), or default for everybody else, or both",
+        (
+            f"{P}: has neither categories nor a default, so nobody would have to use MFA: set categories (the first "
+            "that matches a user counts), or default for everybody else, or both"
+        ),
     ),
     "no category and no default": (
         policy(default=None, categories=[]),
-        f"{P}: has neither categories nor a default, so nobody would have to use MFA: set categories (the first that "
-        "matches a user counts), or default for everybody else, or both",
+        (
+            f"{P}: has neither categories nor a default, so nobody would have to use MFA: set categories (the first "
+            "that matches a user counts), or default for everybody else, or both"
+        ),
     ),
     "an unknown key": (policy(exempt=["alice"]), f"{P}: unknown key 'exempt'; known are {KEYS}"),
     "a key that is a number": (policy() | {7: "x"}, f"{P}: unknown key 7; known are {KEYS}"),
@@ -202,8 +208,10 @@ REFUSED: dict[str, tuple[t.Any, str]] = {
     ),
     "one after everybody": (
         policy(categories=[category("a", {}), category("b", {"groups": ["x"]})]),
-        f"{P}.categories[1].match: comes after {C}, whose match is empty and so takes everybody: move it up, or leave "
-        "it out",
+        (
+            f"{P}.categories[1].match: comes after {C}, whose match is empty and so takes everybody: move it up, or "
+            "leave it out"
+        ),
     ),
     "no match": (policy(categories=[how() | {"name": "a"}]), f"{C}.match: is missing"),
     "a match that is a list": (match(["admins"]), f"{C}.match: is a list, not a dictionary with the keys {MATCH_KEYS}"),
@@ -225,8 +233,10 @@ REFUSED: dict[str, tuple[t.Any, str]] = {
     ),
     "the ARN of a policy": (
         match({"policies": ["arn:aws:iam::aws:policy/AdministratorAccess"]}),
-        f"{C}.match.policies[0]: 'arn:aws:iam::aws:policy/AdministratorAccess' is not a policy name (letters, digits and "
-        "_+=,.@- only: a name, not an ARN)",
+        (
+            f"{C}.match.policies[0]: 'arn:aws:iam::aws:policy/AdministratorAccess' is not a policy name (letters, "
+            "digits and _+=,.@- only: a name, not an ARN)"
+        ),
     ),
     "a pattern for a name": (
         match({"user_names": ["ci-*"]}),

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How decisions about users and accounts are read, what is refused and with which words, and the levels they stand on."""
+"""How decisions about users and accounts are read, what is refused and with which words, and on which levels."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import typing as t
 
 import pytest
 import yaml
+
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._decisions import check_levels, same_person
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._policy import read_rules
-
 from support.judging import TODAY, Json, exception, out_of_scope, policy, refusals
 
 LEVEL = "console_mfa_exceptions_production"
@@ -146,13 +146,17 @@ REFUSED: dict[str, tuple[t.Any, str]] = {
     ),
     "ten years": (
         [exception(expires="2036-11-01")],
-        f"{E}.expires: 2036-11-01 is more than 365 days after approved_on (exception_max_days): 2027-11-01 is the last "
-        "day that can be",
+        (
+            f"{E}.expires: 2036-11-01 is more than 365 days after approved_on (exception_max_days): 2027-11-01 is the "
+            "last day that can be"
+        ),
     ),
     "a day too long": (
         [exception(expires="2027-11-02")],
-        f"{E}.expires: 2027-11-02 is more than 365 days after approved_on (exception_max_days): 2027-11-01 is the last "
-        "day that can be",
+        (
+            f"{E}.expires: 2027-11-02 is more than 365 days after approved_on (exception_max_days): 2027-11-01 is the "
+            "last day that can be"
+        ),
     ),
     "no safeguards": ([exception(safeguards=None)], f"{E}.safeguards: is missing"),
     "an empty list of safeguards": ([exception(safeguards=[])], f"{E}.safeguards: is empty: name at least one"),
@@ -201,8 +205,10 @@ SCOPE_REFUSED: dict[str, tuple[Json, str]] = {
     ),
     "safeguards": (
         out_of_scope(safeguards=["x"]),
-        f"{S}: unknown key 'safeguards'; known are user_names, account_ids, reason, approved_by, approved_on, expires, "
-        "planned_action, user_ids",
+        (
+            f"{S}: unknown key 'safeguards'; known are user_names, account_ids, reason, approved_by, approved_on, "
+            "expires, planned_action, user_ids"
+        ),
     ),
     "approved by the user": (
         out_of_scope(approved_by="ALICE"),
@@ -210,8 +216,10 @@ SCOPE_REFUSED: dict[str, tuple[Json, str]] = {
     ),
     "ten years": (
         out_of_scope(expires="2036-11-01"),
-        f"{S}.expires: 2036-11-01 is more than 365 days after approved_on (exception_max_days): 2027-11-01 is the last "
-        "day that can be",
+        (
+            f"{S}.expires: 2036-11-01 is more than 365 days after approved_on (exception_max_days): 2027-11-01 is the "
+            "last day that can be"
+        ),
     ),
 }
 
@@ -283,8 +291,10 @@ ACCOUNTS_REFUSED: dict[str, tuple[t.Any, str]] = {
     ),
     "ten years": (
         [account(expires="2036-11-01")],
-        f"{A}[0].expires: 2036-11-01 is more than 365 days after approved_on (the most): 2027-11-01 is the last day that "
-        "can be",
+        (
+            f"{A}[0].expires: 2036-11-01 is more than 365 days after approved_on (the most): 2027-11-01 is the last "
+            "day that can be"
+        ),
     ),
     "an unknown key": (
         [account(comment="x")],
@@ -344,12 +354,14 @@ EXPECTED = "all, host, prod_eu, production"
         ),
         pytest.param(
             "console_mfa_exceptions_Production",
-            f"console_mfa_exceptions_Production: 'Production' is not a level of this host; it must end in one of {EXPECTED}",
+            "console_mfa_exceptions_Production: 'Production' is not a level of this host; it must end in one of "
+            f"{EXPECTED}",
             id="in other letters",
         ),
         pytest.param(
             "console_mfa_exceptions",
-            f"console_mfa_exceptions: has no level; name it console_mfa_exceptions_LEVEL, where LEVEL is one of {EXPECTED}",
+            "console_mfa_exceptions: has no level; name it console_mfa_exceptions_LEVEL, where LEVEL is one of "
+            f"{EXPECTED}",
             id="no level",
         ),
         pytest.param(

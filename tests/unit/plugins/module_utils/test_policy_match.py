@@ -9,9 +9,9 @@ from __future__ import annotations
 import typing as t
 
 import pytest
+
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._policy import Placement
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._subject import subject
-
 from support.judging import Json, category, how, policy, row, rules
 
 EXPLICIT = {"suspected": True, "reasons": [{"signal": "name", "explicit": True, "text": "the user name matches svc"}]}
