@@ -34,6 +34,7 @@ if t.TYPE_CHECKING:
     from ansible_collections.iamguard.console_mfa.plugins.module_utils._connection import Connection
 
 T = t.TypeVar("T")
+U = t.TypeVar("U")
 K = t.TypeVar("K", bound=t.Hashable)
 
 # How often users that moved while they were read are read again before they count as unknown.
@@ -187,6 +188,11 @@ class Settled(t.Generic[T]):
     absent: list[str]
     everybody: list[User]  # all users of the account, in scope or not
     account_summary: dict[str, int] | None  # GetAccountSummary, None where it could not be read
+
+    def with_facts(self, facts: dict[str, Fact[U]]) -> Settled[U]:
+        """The same reading, of the users (by UserId) that ``facts`` are about."""
+        users = [user for user in self.users if user.user_id in facts]
+        return Settled(users, facts, self.vanished, self.absent, self.everybody, self.account_summary)
 
 
 def read_settled(account: Account, scope: Scope, read: t.Callable[[list[User]], dict[User, Fact[T]]]) -> Settled[T]:

@@ -1,0 +1,192 @@
+# Copyright (c) iamguard.console_mfa contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Reads an account and judges it in one go, for as few calls as the verdicts need.
+
+Live, a requirement that the listed virtual devices already meet costs no further call. In bulk, nobody is called a gap
+before both facts, password and devices, were asked for live. Both are decided by the very judge that gives the
+verdicts. This module util is PRIVATE to the collection; it can have breaking changes at any time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import typing as t
+
+from ansible_collections.iamguard.console_mfa.plugins.module_utils import _assessment, _console_users
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._console_users import Password, PasswordReader
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._judge import Judgement, Observed, judge
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._mfa_devices import (
+    DeviceReader,
+    UserDevices,
+    UsersDevices,
+)
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import Json, MfaState, User
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._observe import (
+    Account,
+    Fact,
+    Settled,
+    read_settled,
+)
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._policy import Rules
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._subject import subject
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._verdict import Fit, fit_of
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._wording import AccountName
+
+
+@dataclasses.dataclass(frozen=True)
+class Question:
+    """What an account is judged by. ``first_access``, ``evidence``: as the judge takes them; None: not asked for."""
+
+    rules: Rules
+    first_access: t.Mapping[str, str | None] | None = None
+    evidence: t.Mapping[str, Json] | None = None
+    contact_tag: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Both:
+    """What one user's reading gave: the password and, for console users only, the devices."""
+
+    password: Fact[Password]
+    devices: Fact[UserDevices] | None = None
+
+
+def validate(account: Account, options: _console_users.Options, question: Question) -> Json:
+    """The answer of iam_mfa_validate. Raises `AwsCallError` if the users cannot even be listed."""
+    passwords = PasswordReader(account, options)
+    devices = DeviceReader(account, bulk=options.bulk)
+    reading = _Reading(account, options, question, passwords, devices)
+    settled = read_settled(account, options.scope, reading.read)
+    return reading.answer(settled)
+
+
+class _Reading:
+    def __init__(
+        self,
+        account: Account,
+        options: _console_users.Options,
+        question: Question,
+        passwords: PasswordReader,
+        devices: DeviceReader,
+    ) -> None:
+        self._account = account
+        self._bulk = options.bulk
+        self._question = question
+        self._passwords = passwords
+        self._devices = devices
+
+    def read(self, users: list[User]) -> dict[User, Fact[Both]]:
+        passwords = self._passwords.read(users)
+        console = {user: fact for user, fact in passwords.items() if fact != Fact()}
+        devices = self._read_devices(console)
+        if self._bulk:
+            self._confirm_gaps(passwords, devices)
+        return {user: Fact(Both(passwords[user], devices.get(user))) for user in users}
+
+    def _read_devices(self, console: dict[User, Fact[Password]]) -> UsersDevices:
+        if self._bulk:
+            return self._devices.read(list(console))
+        listed = self._devices.listed(list(console))
+        rows = self._rows({user: console[user] for user in listed}, listed)
+        enough = {user: listed[user] for user, row in zip(listed, rows, strict=True) if self._is_met(row)}
+        return enough | self._devices.read_live([user for user in console if user not in enough])
+
+    def _is_met(self, row: Json) -> bool:
+        """Whether devices that are known meet what is asked, whatever others there may be."""
+        user = subject(row)
+        category = self._question.rules.policy.place(user).category
+        return category is not None and fit_of(user, category.requirement) is Fit.MET
+
+    def _confirm_gaps(self, passwords: dict[User, Fact[Password]], devices: UsersDevices) -> None:
+        """Asks live for what of a gap is known only from the report or the list of virtual devices. Changes both."""
+        console = {user: fact for user, fact in passwords.items() if fact != Fact()}
+        rows = self._rows(console, devices)
+        gaps = {finding.subject.user_id for finding in self._judge(rows, complete=True).findings if finding.ruling.gap}
+        doubtful = [user for user in console if user.user_id in gaps and console[user].value == Password()]
+        passwords.update(self._passwords.read_live(doubtful))
+        known = [devices[user].value for user in console]
+        partly = {user for user, value in zip(console, known, strict=True) if value is not None and not value.complete}
+        devices.update(self._devices.read_live([user for user in partly if user.user_id in gaps]))
+        for user in doubtful:
+            if passwords[user] == Fact():  # the report was wrong: there is no password any more
+                devices.pop(user, None)
+
+    def _rows(self, console: dict[User, Fact[Password]], devices: UsersDevices) -> list[Json]:
+        """Rows to decide by, as an assessment would join them; prepared devices, which decide nothing, are left out."""
+        rows = self._passwords.deciding_rows(console)
+        return [row | _device_facts(devices[user]) for user, row in zip(console, rows, strict=True)]
+
+    def _judge(self, rows: list[Json], *, complete: bool, **more: t.Any) -> Judgement:
+        question, connection = self._question, self._account.connection
+        observed = Observed(
+            account=AccountName(connection.account_id, more.pop("alias", None), connection.partition),
+            users=rows,
+            complete=complete,
+            evidence=question.evidence,
+            first_access=question.first_access,
+            contact_tag=question.contact_tag,
+            **more,
+        )
+        return judge(observed, question.rules, self._account.read_at)
+
+    def answer(self, settled: Settled[Both]) -> Json:
+        users = self._passwords.answer(_passwords_of(settled))
+        mfa = self._devices.answer(_devices_of(settled))
+        source = users["source"] | {
+            key: mfa["source"][key] for key in ("complete", "missing", "calls", "regions", "endpoint")
+        }
+        joined = _assessment.assess(self._account.connection.account_id, users, mfa)
+        judgement = self._judge(
+            joined.rows,
+            complete=source["complete"],
+            alias=users["account"]["alias"],
+            unassigned_devices=mfa["unassigned_virtual_devices"],
+            vanished=len(settled.vanished),
+        )
+        rules = self._question.rules
+        return {
+            "account": users["account"],
+            "source": source,
+            **judgement.document(),
+            "policy": {"document": rules.policy.document(), "sha256": rules.policy_sha256},
+            "facts": {"console_users": users, "mfa": mfa},
+        }
+
+
+def _device_facts(fact: Fact[UserDevices]) -> Json:
+    if fact.value is None:
+        return {"mfa_state": str(MfaState.UNKNOWN), "devices": None, "devices_complete": False}
+    state = MfaState.ENABLED if fact.value.devices else MfaState.NONE
+    return {
+        "mfa_state": str(state),
+        "devices": [device.as_dict() for device in fact.value.devices],
+        "devices_complete": fact.value.complete,
+    }
+
+
+def _passwords_of(settled: Settled[Both]) -> Settled[Password]:
+    facts = {
+        user_id: Fact(error=fact.error) if fact.value is None else fact.value.password
+        for user_id, fact in settled.facts.items()
+    }
+    return settled.with_facts(facts)
+
+
+def _devices_of(settled: Settled[Both]) -> Settled[UserDevices]:
+    """Of console users only: the others were not asked about."""
+    facts = {
+        user_id: Fact(error=fact.error) if fact.value is None else fact.value.devices
+        for user_id, fact in settled.facts.items()
+    }
+    return settled.with_facts({user_id: fact for user_id, fact in facts.items() if fact is not None})
+
+
+def clock_problem(offset: dt.timedelta, most: dt.timedelta, now: dt.datetime) -> str | None:
+    """Why dates cannot be judged with these two clocks; None if they agree well enough."""
+    if abs(offset) <= most:
+        return None
+    aws, controller = now.isoformat(timespec="seconds"), (now - offset).isoformat(timespec="seconds")
+    return f"AWS's clock says {aws}, this machine's says {controller}: set this machine's clock (NTP) and run again"
