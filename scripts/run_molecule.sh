@@ -7,6 +7,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+[[ -t 1 ]] || export NO_COLOR=1
+
 # State of an interrupted run would make Molecule skip the creation of what is not there any more.
 molecule --no-verbose reset --all >/dev/null 2>&1 || true
 if (($#)); then

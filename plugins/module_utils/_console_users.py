@@ -79,39 +79,63 @@ class Details:
 
 def observe(account: Account, options: Options) -> Json:
     """The answer of iam_console_users_info. Raises `AwsCallError` if the users cannot even be listed."""
-    request = _request_report(account, options)
-    if options.bulk:
-        report = _report(account, request)
-        trusted = _trusted_report(account, report, options.max_report_age)
-        settled = read_settled(account, options.scope, functools.partial(_read_bulk, account, trusted))
-        complete_until = trusted.complete_until if trusted else account.read_at
-    else:
-        settled = read_settled(account, options.scope, functools.partial(_read_live, account))
-        report = _report(account, request)
-        complete_until = account.read_at
-    console = [user for user in settled.users if settled.facts[user.user_id] != Fact()]
-    users = _describe(account, console, settled, report, options)
-    _note_missing(account, settled, console, report)
-    return {
-        "account": describe_account(account),
-        "source": source(account, mode(options.bulk), settled)
-        | {
-            "report_generated_at": iso(report.generated_at) if report else None,
-            "password_facts_complete_until": iso(complete_until),
-        },
-        "console_users": users,
-        "vanished_users": describe_vanished(settled),
-        "absent_users": settled.absent,
-        "summary": {
-            "users": len(settled.users),
-            "console_users": sum(user["console_access"] == "enabled" for user in users),
-            "suspected_automation": sum(user["automation"]["suspected"] for user in users),
-            "unknown": sum(user["console_access"] == "unknown" for user in users),
-        },
-    }
+    reader = PasswordReader(account, options)
+    return reader.answer(read_settled(account, options.scope, reader.read))
 
 
-# --- passwords, live
+class PasswordReader:
+    """Reads passwords, live or in bulk, and describes the users who have one.
+
+    The credential report is asked for first, so that AWS makes it while other things are read. Live, it only describes.
+    """
+
+    def __init__(self, account: Account, options: Options) -> None:
+        self._account = account
+        self._options = options
+        self._request = account.attempt(
+            "credential report",
+            lambda: _credential_report.Request(account.iam, options.max_report_age, account.clock, account.budget),
+            incomplete=False,
+        )
+        self._trusted = _trusted_report(account, self._report, options.max_report_age) if options.bulk else None
+
+    @functools.cached_property
+    def _report(self) -> Report | None:
+        request = self._request
+        return self._account.attempt("credential report", request.result, incomplete=False) if request else None
+
+    def read(self, users: list[User]) -> Passwords:
+        """Reads the login profile where the report cannot be trusted with a user. A fact without value: no password."""
+        answers = {user: self._trusted.answer(user) if self._trusted else None for user in users}
+        doubtful = [user for user, answer in answers.items() if answer is None]
+        known: Passwords = {
+            user: Fact(Password() if answer else None) for user, answer in answers.items() if answer is not None
+        }
+        return known | _read_live(self._account, doubtful)
+
+    def answer(self, settled: Settled[Password]) -> Json:
+        account, report = self._account, self._report
+        console = [user for user in settled.users if settled.facts[user.user_id] != Fact()]
+        users = _describe(account, console, settled, report, self._options)
+        _note_missing(account, settled, console, report)
+        complete_until = self._trusted.complete_until if self._trusted else account.read_at
+        return {
+            "account": describe_account(account),
+            "source": source(account, mode(self._options.bulk), settled)
+            | {
+                "report_generated_at": iso(report.generated_at) if report else None,
+                "password_facts_complete_until": iso(complete_until),
+            },
+            "console_users": users,
+            "vanished_users": describe_vanished(settled),
+            "absent_users": settled.absent,
+            "summary": {
+                "users": len(settled.users),
+                "console_users": sum(user["console_access"] == "enabled" for user in users),
+                "suspected_automation": sum(user["automation"]["suspected"] for user in users),
+                "unknown": sum(user["console_access"] == "unknown" for user in users),
+            },
+        }
 
 
 def _read_live(account: Account, users: list[User]) -> Passwords:
@@ -120,9 +144,6 @@ def _read_live(account: Account, users: list[User]) -> Passwords:
         return Password(profile["CreateDate"], profile["PasswordResetRequired"]) if profile else None
 
     return account.for_each(users, "GetLoginProfile", read)
-
-
-# --- passwords, in bulk
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,18 +158,6 @@ class TrustedReport:
         """Whether the user has a password; None where only the login profile can tell."""
         row = self.report.row_of(user)
         return None if row is None or user.key in self.touched else row.password_enabled
-
-
-def _request_report(account: Account, options: Options) -> _credential_report.Request | None:
-    return account.attempt(
-        "credential report",
-        lambda: _credential_report.Request(account.iam, options.max_report_age, account.clock, account.budget),
-        incomplete=False,
-    )
-
-
-def _report(account: Account, request: _credential_report.Request | None) -> Report | None:
-    return account.attempt("credential report", request.result, incomplete=False) if request else None
 
 
 def _trusted_report(account: Account, report: Report | None, max_age: dt.timedelta) -> TrustedReport | None:
@@ -193,18 +202,6 @@ def _lookup(account: Account, generated_at: dt.datetime) -> list[Json]:
             if not token:
                 break
     return events
-
-
-def _read_bulk(account: Account, trusted: TrustedReport | None, users: list[User]) -> Passwords:
-    answers = {user: trusted.answer(user) if trusted else None for user in users}
-    doubtful = [user for user, answer in answers.items() if answer is None]
-    known: Passwords = {
-        user: Fact(Password() if answer else None) for user, answer in answers.items() if answer is not None
-    }
-    return known | _read_live(account, doubtful)
-
-
-# --- what describes a console user
 
 
 def _describe(

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import functools
 import re
 import typing as t
 
@@ -85,25 +84,53 @@ class Unassigned:
 
 def observe(account: Account, options: Options) -> Json:
     """The answer of iam_mfa_info. Raises `AwsCallError` if the users cannot even be listed."""
-    virtual = _read_virtual(account)
-    assigned = virtual.assigned if options.bulk and isinstance(virtual, VirtualDevices) else {}
-    settled = read_settled(account, options.scope, functools.partial(_read_devices, account, assigned))
-    unassigned = _read_unassigned(account, virtual)
-    rows = [_describe(user, settled.facts[user.user_id], unassigned) for user in settled.users]
-    _note_missing(account, rows, unassigned)
-    return {
-        "account": describe_account(account),
-        "source": source(account, mode(options.bulk), settled) | {"report_generated_at": None},
-        "users": sorted(
-            rows + [_describe_absent(name) for name in settled.absent], key=lambda row: fold(row["user_name"])
-        ),
-        "vanished_users": describe_vanished(settled),
-        "unassigned_virtual_devices": _describe_unassigned(unassigned, settled.everybody)
-        if isinstance(virtual, VirtualDevices)
-        else None,
-        "root": _describe_root(virtual, settled),
-        "summary": _summary(rows),
-    }
+    reader = DeviceReader(account, bulk=options.bulk)
+    return reader.answer(read_settled(account, options.scope, reader.read))
+
+
+class DeviceReader:
+    """Reads devices, live or in bulk, and describes the users asked about. The virtual ones are listed first."""
+
+    def __init__(self, account: Account, *, bulk: bool) -> None:
+        self._account = account
+        self._bulk = bulk
+        self._virtual = _read_virtual(account)
+
+    def read(self, users: list[User]) -> dict[User, Fact[UserDevices]]:
+        """In bulk, the virtual devices that were listed answer for their users; all others are asked for one by one."""
+        known: dict[User, Fact[UserDevices]] = {}
+        if self._bulk and isinstance(self._virtual, VirtualDevices):
+            assigned = self._virtual.assigned
+            known = {
+                user: Fact(UserDevices(assigned[user.user_id], complete=False))
+                for user in users
+                if user.user_id in assigned
+            }
+        return known | self._read_live([user for user in users if user not in known])
+
+    def _read_live(self, users: list[User]) -> dict[User, Fact[UserDevices]]:
+        def read(user: User) -> UserDevices | None:
+            devices = _iam_api.list_mfa_devices(self._account.iam, user.user_name)
+            return None if devices is None else UserDevices(tuple(devices), complete=True)
+
+        return self._account.for_each(users, "ListMFADevices", read)
+
+    def answer(self, settled: Settled[UserDevices]) -> Json:
+        account, virtual = self._account, self._virtual
+        unassigned = _read_unassigned(account, virtual)
+        rows = [_describe(user, settled.facts[user.user_id], unassigned) for user in settled.users]
+        _note_missing(account, rows, unassigned)
+        absent = [_describe_absent(name) for name in settled.absent]
+        listed = isinstance(virtual, VirtualDevices)
+        return {
+            "account": describe_account(account),
+            "source": source(account, mode(self._bulk), settled) | {"report_generated_at": None},
+            "users": sorted(rows + absent, key=lambda row: fold(row["user_name"])),
+            "vanished_users": describe_vanished(settled),
+            "unassigned_virtual_devices": _describe_unassigned(unassigned, settled.everybody) if listed else None,
+            "root": _describe_root(virtual, settled),
+            "summary": _summary(rows),
+        }
 
 
 def _read_virtual(account: Account) -> VirtualDevices | CallError:
@@ -126,21 +153,6 @@ def _read_virtual(account: Account) -> VirtualDevices | CallError:
         else:
             assigned[owner["UserId"]].append(device)
     return VirtualDevices({key: tuple(devices) for key, devices in assigned.items()}, tuple(unassigned), tuple(root))
-
-
-def _read_devices(
-    account: Account, assigned: t.Mapping[str, tuple[Device, ...]], users: list[User]
-) -> dict[User, Fact[UserDevices]]:
-    """Virtual devices in ``assigned`` answer for their users (by UserId); all others are asked for one by one."""
-
-    def read(user: User) -> UserDevices | None:
-        devices = _iam_api.list_mfa_devices(account.iam, user.user_name)
-        return None if devices is None else UserDevices(tuple(devices), complete=True)
-
-    known: dict[User, Fact[UserDevices]] = {
-        user: Fact(UserDevices(assigned[user.user_id], complete=False)) for user in users if user.user_id in assigned
-    }
-    return known | account.for_each([user for user in users if user not in known], "ListMFADevices", read)
 
 
 def _read_unassigned(account: Account, virtual: VirtualDevices | CallError) -> Unassigned:

@@ -190,51 +190,63 @@ class Settled(t.Generic[T]):
 
 
 def read_settled(account: Account, scope: Scope, read: t.Callable[[list[User]], dict[User, Fact[T]]]) -> Settled[T]:
-    """Lists users, reads facts of those in scope, lists them again, and reads again what moved, until nothing moves.
+    """Lists users, reads facts of those in scope, and lists them again, until nobody has moved meanwhile.
 
-    A denied ListUsers is raised: nothing can be said about an account whose users are not known.
+    Then their number is compared with AWS's own count; where it differs, users may have come or gone, or the list may
+    lag behind: it is looked at once more. A denied ListUsers is raised: nothing can be said about an account whose
+    users are not known.
     """
-    everybody = _iam_api.list_users(account.iam)
-    to_read = scope.select(everybody)
-    seen: dict[str, User] = {}
-    facts: dict[str, Fact[T]] = {}  # by UserId
-    for _round in range(SETTLE_ROUNDS):
-        facts |= {user.user_id: fact for user, fact in read(to_read).items()}
-        seen |= {user.user_id: user for user in to_read}
-        everybody = _iam_api.list_users(account.iam)
-        to_read = [user for user in scope.select(everybody) if not _same_name(seen.get(user.user_id), user)]
-        if not to_read:
-            break
-    error = CallError("ListUsers", "KeepsMoving", "the user was renamed or recreated again and again while it was read")
-    facts |= {user.user_id: Fact(error=error) for user in to_read}
-    summary = _check_completeness(account, len(everybody))
-    current = scope.select(everybody)
-    existing = {user.user_id for user in everybody}
-    return Settled(
-        users=sorted(current, key=by_name),
-        facts={user.user_id: facts[user.user_id] for user in current},
-        vanished=sorted((user for user in seen.values() if user.user_id not in existing), key=by_name),
-        absent=scope.absent(everybody),
-        everybody=everybody,
-        account_summary=summary,
-    )
-
-
-def _same_name(before: User | None, now: User) -> bool:
-    return before is not None and before.user_name == now.user_name
-
-
-def _check_completeness(account: Account, listed: int) -> dict[str, int] | None:
-    """Compares the listed users with AWS's own count; a difference is looked at once more, then the reading is
-    incomplete."""
+    roll = _Roll(account, scope, read)
+    roll.settle()
     summary = _account_summary(account)
-    if summary is not None and summary.get("Users") != listed:
-        listed = len(_iam_api.list_users(account.iam))
+    if summary is not None and summary.get("Users") != len(roll.everybody):
+        roll.settle()
         summary = _account_summary(account)
-    if summary is not None and summary.get("Users") != listed:
-        reason = f"GetAccountSummary counts {summary.get('Users')} users, ListUsers gave {listed}"
+    if summary is not None and summary.get("Users") != len(roll.everybody):
+        reason = f"GetAccountSummary counts {summary.get('Users')} users, ListUsers gave {len(roll.everybody)}"
         account.miss(Missing("users: all of them", reason), incomplete=True)
-    return summary
+    return roll.settled(summary)
+
+
+class _Roll(t.Generic[T]):
+    """The users of an account while they are read: whom the facts are about, and under which name they were read."""
+
+    def __init__(self, account: Account, scope: Scope, read: t.Callable[[list[User]], dict[User, Fact[T]]]) -> None:
+        self._account = account
+        self._scope = scope
+        self._read = read
+        self._facts: dict[str, Fact[T]] = {}  # by UserId
+        self._seen: dict[str, User] = {}  # by UserId, as they were when they were read
+        self.everybody: list[User] = []
+
+    def settle(self) -> None:
+        """Reads who is new or has moved, until nobody is; whoever goes on moving is unknown."""
+        for _round in range(SETTLE_ROUNDS):
+            moved = self._list_moved()
+            if not moved:
+                return
+            self._facts |= {user.user_id: fact for user, fact in self._read(moved).items()}
+            self._seen |= {user.user_id: user for user in moved}
+        message = "the user was renamed or made anew again and again while it was read"
+        for user in self._list_moved():
+            self._facts[user.user_id] = Fact(error=CallError("ListUsers", "KeepsMoving", message))
+
+    def _list_moved(self) -> list[User]:
+        self.everybody = _iam_api.list_users(self._account.iam)
+        names = {user_id: user.user_name for user_id, user in self._seen.items()}
+        return [user for user in self._scope.select(self.everybody) if names.get(user.user_id) != user.user_name]
+
+    def settled(self, summary: dict[str, int] | None) -> Settled[T]:
+        users = sorted(self._scope.select(self.everybody), key=by_name)
+        existing = {user.user_id for user in self.everybody}
+        return Settled(
+            users=users,
+            facts={user.user_id: self._facts[user.user_id] for user in users},
+            vanished=sorted((user for user in self._seen.values() if user.user_id not in existing), key=by_name),
+            absent=self._scope.absent(self.everybody),
+            everybody=self.everybody,
+            account_summary=summary,
+        )
 
 
 def _account_summary(account: Account) -> dict[str, int] | None:

@@ -40,13 +40,12 @@ CONFLICT_ATTEMPTS = 5
 # Which permission an operation needs (Service Authorization Reference, Amazon S3).
 PERMISSIONS = {"ListObjectsV2": "s3:ListBucket", "GetObject": "s3:GetObject", "PutObject": "s3:PutObject"}
 
-_DENIED = ("AccessDenied", "AccessDeniedException", "AllAccessDisabled", "KMS.DisabledException")
+_DENIED = ("AccessDenied", "AccessDeniedException", "AllAccessDisabled")
 
 # Failures of a request that never left this machine, so that nothing can have been written.
 _NOT_SENT = (
     "CredentialRetrievalError",
     "NoCredentialsError",
-    "NoRegionError",
     "ParamValidationError",
     "PartialCredentialsError",
 )
@@ -234,6 +233,8 @@ def _advice(code: str, permission: str | None, message: str) -> str:
         return "Check bucket and region in console_mfa_record_store."
     if code in ("ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "SignatureDoesNotMatch"):
         return "Sign the controller in again, or check profile in console_mfa_record_store."
+    if code.startswith("KMS."):
+        return "Check kms_key_id in console_mfa_record_store, and that the key is enabled."
     if code == "NotImplemented":
         return "The store must support conditional writes (If-None-Match)."
     return "Run again when the store answers; until then nothing is known of what it holds."
@@ -247,8 +248,6 @@ def _client_failure(where: str, operation: str, error: Exception) -> StoreError:
         advice = "Sign the controller in, or set profile in console_mfa_record_store."
     elif name == "ProfileNotFound":
         advice = "Check profile in console_mfa_record_store and the AWS configuration of the user that runs Ansible."
-    elif name == "NoRegionError":
-        advice = "Set region in console_mfa_record_store."
     else:
         advice = "Check bucket, region, endpoint_url and the network between the controller and S3."
     return StoreError(where, operation, code=name, message=text, advice=advice)

@@ -38,46 +38,9 @@ options:
   write:
     description:
       - Whether a record is written. Otherwise O(state=written) keeps nothing, and only makes the summary of what would
-        be recorded.
+        be recorded; then, and only then, O(store) is not needed.
     type: bool
     default: true
-  store:
-    description:
-      - Where the records are kept; usually the inventory's C(console_mfa_record_store). Needed unless O(write=false).
-    type: dict
-    suboptions:
-      kind:
-        description: A directory of the controller, or an S3 bucket.
-        type: str
-        choices: [directory, s3]
-        required: true
-      path:
-        description: The directory, as an absolute path. Files are made with mode 0640 and directories with mode 0750.
-        type: path
-      persistent:
-        description:
-          - Says that the directory outlives the job. Without it, a directory is refused where AWX or ansible-runner
-            started the play, since what a job writes in its container is lost with it.
-        type: bool
-        default: false
-      bucket:
-        description: The bucket. It must support conditional writes, as Amazon S3 does.
-        type: str
-      prefix:
-        description: What the keys of all records begin with.
-        type: str
-      kms_key_id:
-        description: The KMS key that encrypts the records; without it, the bucket's own setting holds.
-        type: str
-      profile:
-        description: The profile of the controller's credentials; without it, boto3 looks for credentials as usual.
-        type: str
-      region:
-        description: The Region of the bucket.
-        type: str
-      endpoint_url:
-        description: The address of a service that speaks S3, if it is not Amazon's.
-        type: str
   account_id:
     description:
       - The account that the record is about, as a string of 12 digits, or V(fleet) for a record about the whole run.
@@ -148,6 +111,7 @@ requirements:
   - boto3 and botocore, for a store in S3
 extends_documentation_fragment:
   - iamguard.console_mfa.attributes
+  - iamguard.console_mfa.record_store
 seealso:
   - module: iamguard.console_mfa.iam_console_users_info
   - module: iamguard.console_mfa.iam_mfa_info

@@ -16,7 +16,8 @@ description:
     of the inventory whether it was read completely and recently.
   - An account without a record, with a failed, incomplete, damaged or too old one is red. Whatever does not say of
     itself that it is complete is not.
-  - Reads the record store with the controller's own credentials, and changes nothing.
+  - Reads O(store) with the controller's own credentials, and changes nothing. Without a store, there is nothing to say
+    of accounts that were not run.
 author:
   - iamguard.console_mfa contributors (@iamguard)
 options:
@@ -37,11 +38,6 @@ options:
     type: list
     elements: raw
     default: []
-  store:
-    description:
-      - Where the records are, as in O(iamguard.console_mfa.console_mfa_record#module:store). Without it, there is
-        nothing to say of accounts that were not run.
-    type: dict
   max_record_age:
     description:
       - How old, in hours, the latest record of an account may be that was not run.
@@ -58,6 +54,7 @@ attributes:
 extends_documentation_fragment:
   - iamguard.console_mfa.attributes
   - iamguard.console_mfa.attributes.info_module
+  - iamguard.console_mfa.record_store
 seealso:
   - module: iamguard.console_mfa.console_mfa_record
   - plugin: iamguard.console_mfa.check_fleet
@@ -188,8 +185,6 @@ gate:
 """
 
 import datetime as dt
-import os
-import pathlib
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
@@ -204,7 +199,7 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._records impo
     StoreSettingsError,
     latest_record,
 )
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._store import open_store
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._store import STORE_OPTIONS, open_store
 
 
 def latest_records(settings: dict[str, t.Any] | None, account_ids: list[str]) -> dict[str, dict[str, t.Any] | None]:
@@ -213,8 +208,6 @@ def latest_records(settings: dict[str, t.Any] | None, account_ids: list[str]) ->
         return {}
     if not settings:
         return {account_id: {"problem": "there is no record store to look in"} for account_id in account_ids}
-    if settings.get("path"):  # as console_mfa_record, whose option is a path
-        settings = settings | {"path": str(pathlib.Path(os.path.expandvars(settings["path"])).expanduser())}
     try:
         store = open_store(settings)
     except (StoreError, StoreSettingsError) as problem:
@@ -239,7 +232,7 @@ def main() -> None:
             "accounts": {"type": "dict", "required": True},
             "results": {"type": "dict", "default": {}},
             "accounts_out_of_scope": {"type": "list", "elements": "raw", "default": []},
-            "store": {"type": "dict"},
+            "store": {"type": "dict", "options": STORE_OPTIONS},
             "max_record_age": {"type": "float", "default": 26},
             "run_id": {"type": "str"},
         },

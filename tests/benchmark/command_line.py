@@ -14,10 +14,12 @@ import json
 import os
 import pathlib
 import platform
+import resource
 import subprocess
 import sys
 import sysconfig
 import tempfile
+import time
 import typing as t
 
 from . import answers, report
@@ -123,19 +125,61 @@ def main(arguments: list[str] | None = None) -> int:
         else f"Takes about {max(minutes, 0.5):.1f} minutes.",
         *(f"  {name:10} {VARIANTS[name].about}" for name in options.variants),
     )
-    load_before = os.getloadavg()[0]
+    others = OtherPrograms()
     try:
         with tempfile.TemporaryDirectory(prefix="console-mfa-bench-") as directory:
             measured = _measure_all(options, pathlib.Path(directory))
     except Failed as failure:
         say("", f"bench failed: {failure}")
         return 1
-    document = _document(options, measured, [load_before, os.getloadavg()[0]])
+    disturbance = others.share()
+    document = _document(options, measured, disturbance)
     options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     _print_report(measured)
     say("", f"Written to {os.path.relpath(options.output)}.")
+    if disturbance is not None:
+        say(disturbance_text(disturbance))
     return _verdict(measured)
+
+
+class OtherPrograms:
+    """How much of the processors programs take that are not the benchmark's, from now on."""
+
+    def __init__(self) -> None:
+        self._began, self._others = time.monotonic(), self._seconds()
+
+    @staticmethod
+    def _seconds() -> float | None:
+        """Processor time of all other programs; None where the system does not tell. A child counts as one of ours
+        when it has ended, so this is for before and after everything."""
+        try:
+            fields = pathlib.Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()
+        except OSError:
+            return None
+        user, nice, system, _idle, _iowait, irq, softirq, *_rest = (
+            int(field) / os.sysconf("SC_CLK_TCK") for field in fields[1:]
+        )
+        own = sum(
+            usage.ru_utime + usage.ru_stime
+            for usage in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        )
+        return user + nice + system + irq + softirq - own
+
+    def share(self) -> float | None:
+        """Of all processors, since this was made: 0 to 1."""
+        now = self._seconds()
+        if now is None or self._others is None:
+            return None
+        return max(0.0, now - self._others) / ((time.monotonic() - self._began) * (os.cpu_count() or 1))
+
+
+QUIET = 0.05
+
+
+def disturbance_text(share: float) -> str:
+    told = f"Other programs took {share:.0%} of the processors meanwhile"
+    return f"{told}." if share <= QUIET else f"{told}: the times, and what is said of them, are not to be relied on."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -239,7 +283,7 @@ def _verdict(measured: list[Measured]) -> int:
     return 0
 
 
-def _document(options: Options, measured: list[Measured], load: list[float]) -> dict[str, t.Any]:
+def _document(options: Options, measured: list[Measured], disturbance: float | None) -> dict[str, t.Any]:
     return {
         "schema": 1,
         "date": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
@@ -249,7 +293,7 @@ def _document(options: Options, measured: list[Measured], load: list[float]) -> 
             "variants": {name: VARIANTS[name].about for name in options.variants},
             "repeat": options.repeat,
         },
-        "machine": _machine() | {"load_before_and_after": load},
+        "machine": _machine() | {"share_of_other_programs": disturbance},
         "versions": _versions(),
         "cases": [
             {

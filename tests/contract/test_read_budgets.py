@@ -26,6 +26,11 @@ def pages(items: int) -> int:
     return max(1, math.ceil(items / PAGE))
 
 
+def listings(users: int) -> int:
+    """Users are listed again after they were read; where there was nobody to read, once is enough."""
+    return 2 if users else 1
+
+
 @pytest.mark.parametrize("users", SIZES)
 def test_console_users_live(users: int) -> None:
     account = account_of(users)
@@ -34,7 +39,7 @@ def test_console_users_live(users: int) -> None:
     calls = reading.sandbox.control.calls(ACCOUNT_ID)
     assert set(console_access(answer)) == with_password(account)
     assert calls.pop("GetLoginProfile", 0) == users
-    assert calls.pop("ListUsers") == 2 * pages(users)
+    assert calls.pop("ListUsers") == listings(users) * pages(users)
     assert calls.pop("GetAccountAuthorizationDetails", 0) <= pages(users + len(account.get("groups", [])))
     assert calls.pop("GenerateCredentialReport") == 1
     polls = calls.pop("GetCredentialReport")
@@ -51,7 +56,7 @@ def test_console_users_in_bulk(users: int) -> None:
     calls = reading.sandbox.control.calls(ACCOUNT_ID)
     assert set(console_access(answer)) == with_password(account)
     assert calls.pop("GetLoginProfile", 0) == 0  # the report is new and nothing has happened since
-    assert calls.pop("ListUsers") == 2 * pages(users)
+    assert calls.pop("ListUsers") == listings(users) * pages(users)
     assert calls.pop("GetAccountAuthorizationDetails", 0) <= pages(users + len(account.get("groups", [])))
     assert calls.pop("LookupEvents") == 3
     assert calls.pop("GenerateCredentialReport") == 1
@@ -97,7 +102,7 @@ def assert_fixed_costs(calls: dict[str, int], account: dict[str, t.Any]) -> None
         for owner in [*account["users"], account.get("root") or {}]
         for device in owner.get("devices") or []
     )
-    assert calls.pop("ListUsers") == 2 * pages(len(account["users"]))
+    assert calls.pop("ListUsers") == listings(len(account["users"])) * pages(len(account["users"]))
     assert calls.pop("ListVirtualMFADevices") == pages(virtual)
     assert calls.pop("ListMFADeviceTags", 0) == unassigned
     assert calls.pop("GetAccountSummary") + calls.pop("ListAccountAliases") == 2

@@ -273,6 +273,20 @@ def test_credentials_that_expire_on_the_way_stop_the_questions() -> None:
     assert {user["error"]["code"] for user in answer["console_users"]} == {"ExpiredToken"}
 
 
+def test_a_user_who_came_after_the_last_look_is_looked_for_once_more() -> None:
+    reading = Reading(sandbox_of(plain_account("alice")))
+    control = reading.sandbox.control
+
+    def create() -> None:
+        control.create_user(ACCOUNT_ID, "late")
+        control.create_login_profile(ACCOUNT_ID, "late")
+
+    reading.sandbox.on_call("GetAccountSummary", create, nth=1)
+    answer = reading.console_users()
+    assert console_access(answer) == {"alice": "enabled", "late": "enabled"}
+    assert (answer["source"]["complete"], answer["source"]["account_users"]) == (True, 2)
+
+
 def test_a_list_that_lacks_users_is_looked_at_again_and_then_called_incomplete() -> None:
     reading = Reading(sandbox_of(plain_account("alice", "bob")))
     control = reading.sandbox.control

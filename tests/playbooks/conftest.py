@@ -8,10 +8,10 @@ import pathlib
 import typing as t
 
 import pytest
-from support.fleet import Fleet, Json
 
 from sandbox import Sandbox, SandboxServer
 from sandbox.aws_config import write_aws_config
+from support.fleet import Fleet, Json
 
 
 @pytest.fixture(scope="module")

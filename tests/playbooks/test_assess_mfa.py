@@ -11,6 +11,10 @@ import json
 import typing as t
 
 import pytest
+
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._content import Request, content
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._records import Shelf, write_record
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._store import open_store
 from support import recording
 from support.fleet import (
     AUDIT_ROLE,
@@ -24,10 +28,6 @@ from support.fleet import (
     console_user,
     document,
 )
-
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._content import Request, content
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._records import Shelf, write_record
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._store import open_store
 
 FleetOf = t.Callable[..., Fleet]
 

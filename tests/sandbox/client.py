@@ -46,7 +46,7 @@ class ControlClient:
 
     def _request(self, name: str, parameters: dict[str, t.Any] | None) -> dict[str, t.Any]:
         data = None if parameters is None else json.dumps(parameters, default=_iso).encode()
-        request = urllib.request.Request(f"{self._url}/_sandbox/{name}", data=data)  # noqa: S310  # of a test
+        request = urllib.request.Request(f"{self._url}/_sandbox/{name}", data=data)  # of a test
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # it is on this machine: no proxy
         try:
             with opener.open(request, timeout=self._timeout) as reply:

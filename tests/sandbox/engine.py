@@ -176,7 +176,7 @@ class Sandbox:
             request_id = f"{self._requests:08x}-0000-4000-8000-000000000000"
         credential = request.credential()
         service = credential.service if credential else _service_without_signature(request)
-        protocol = wire.PROTOCOLS.get(service, "query")
+        protocol = wire.protocol_of(service)
         try:
             reply = self._serve(request, credential, service, protocol, request_id)
         except AwsError as error:

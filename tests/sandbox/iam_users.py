@@ -31,7 +31,8 @@ def show_user(user: User) -> Result:
 def show_boundary(principal: Principal) -> Result:
     if principal.boundary is None:
         return {}
-    return {"PermissionsBoundary": {"PermissionsBoundaryType": "Policy", "PermissionsBoundaryArn": principal.boundary}}
+    boundary = {"PermissionsBoundaryType": "PermissionsBoundaryPolicy", "PermissionsBoundaryArn": principal.boundary}
+    return {"PermissionsBoundary": boundary}
 
 
 def show_attached(account: Account, arns: list[str]) -> list[Result]:

@@ -17,6 +17,7 @@ import urllib.parse
 from dataclasses import dataclass, field
 from xml.sax.saxutils import escape
 
+from botocore.exceptions import UnknownServiceError
 from moto.core.errors import ErrorLookupFactory
 from moto.core.model import OperationModel, ServiceModel
 from moto.core.parse import PROTOCOL_PARSERS, RequestParserError
@@ -51,6 +52,7 @@ _S3_CODES = {
         "The AWS Access Key Id you provided does not exist in our records.",
     ),
     "ExpiredToken": ("ExpiredToken", 400, "The provided token has expired."),
+    "InternalFailure": ("InternalError", 500, "We encountered an internal error. Please try again."),
     "Throttling": ("SlowDown", 503, "Please reduce your request rate."),
     "MissingAuthenticationToken": ("AccessDenied", 403, "Access Denied"),
 }
@@ -237,6 +239,16 @@ def error_status(service: str, error: AwsError) -> int:
     shape = ErrorLookupFactory().for_service(service_model(service)).from_code(error.code)
     status = shape.metadata.get("error", {}).get("httpStatusCode") if shape else None
     return int(status or 400)
+
+
+def protocol_of(service: str) -> str:
+    """How a service's replies are written; of services that are not modelled, so that the refusal can be read."""
+    if service in PROTOCOLS:
+        return PROTOCOLS[service]
+    try:
+        return str(service_model(service).metadata["protocol"])
+    except UnknownServiceError:
+        return "query"
 
 
 def serialize_error(service: str, protocol: str, error: AwsError, request_id: str) -> HttpReply:

@@ -364,6 +364,11 @@ def test_a_wrong_answer_fails_the_benchmark() -> None:
         command_line._check_answer("loop", Answer({}), None, facts_of(ACCOUNT))
 
 
+def test_a_busy_machine_is_mentioned() -> None:
+    assert command_line.disturbance_text(0.02) == "Other programs took 2% of the processors meanwhile."
+    assert command_line.disturbance_text(0.3).endswith("not to be relied on.")
+
+
 # --- measuring
 
 

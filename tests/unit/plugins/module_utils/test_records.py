@@ -453,6 +453,13 @@ def test_an_untouched_chain_has_no_problems(store, three):
             id="a key is there twice",
         ),
         pytest.param(
+            lambda w: pathlib.Path(w[1].location).write_bytes(
+                canonical_by_hand(w[1].record).replace(b'"summary":{}', b'"summary":{"n":NaN}')
+            ),
+            [(name_of(1), "not_json", "error")],
+            id="a number is none",
+        ),
+        pytest.param(
             lambda w: pathlib.Path(w[0].location).unlink(),
             [(name_of(0, "csv"), "interrupted", "info"), (name_of(1), "missing_predecessor", "error")],
             id="the first one is taken away",

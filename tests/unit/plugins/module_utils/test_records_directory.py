@@ -11,6 +11,7 @@ import pathlib
 import signal
 import subprocess
 import sys
+import types
 
 import pytest
 
@@ -117,6 +118,14 @@ def test_a_file_system_without_hard_links_is_told(store, monkeypatch, code):
         store.write_once(SHELF, NAME, b"x")
     monkeypatch.undo()
     assert store.names(SHELF) == []
+
+
+def test_a_read_only_file_system_is_refused_before_any_work(store, monkeypatch):
+    monkeypatch.setattr(_directory_store.os, "statvfs", lambda _path: types.SimpleNamespace(f_flag=os.ST_RDONLY))
+    with pytest.raises(
+        StoreError, match=r"EROFS: Read-only file system\. The file system is read-only: mount it writable"
+    ):
+        store.ready()
 
 
 # --- what cannot be read is an error ---------------------------------------------------------------------------------

@@ -175,6 +175,8 @@ def test_other_keys_are_no_shelves(store, connected, sandbox):
         open_store(SETTINGS | {"prefix": prefix}).write_once(Shelf("fleet", "run"), NAME, b"{}")
     for account_id, kind in (("12", "assessment"), ("111122223333", "notes")):
         store.write_once(Shelf(account_id, kind), NAME, b"{}")
+    for key in ("README", "111122223333/notes"):
+        store.client.put_object(Bucket=BUCKET, Key=f"audit/mfa/{key}", Body=b"")
     store.write_once(SHELF, NAME, b"{}")
     assert store.shelves() == [SHELF]
 
@@ -347,6 +349,12 @@ def test_the_permission_of_the_key_may_be_the_missing_one(connected, sandbox, pe
     assert caught.value.permission == permission
 
 
+def test_a_key_that_is_not_there_is_told(connected):
+    store = open_store(SETTINGS | {"kms_key_id": f"{KMS_KEY}-2"})
+    with pytest.raises(StoreError, match=r"KMS\.NotFoundException: .* Check kms_key_id in console_mfa_record_store"):
+        store.write_once(SHELF, NAME, b"x")
+
+
 def test_a_policy_that_denies_outright_wants_other_advice(store, sandbox):
     sandbox.control.set_scp(ACCOUNT_ID, [statement("Deny", "s3:PutObject")])
     with pytest.raises(StoreError) as caught:
@@ -375,6 +383,7 @@ def test_a_denied_reading_is_never_no_previous_record(store, bucket, sandbox, pe
         (400, "ExpiredToken", "Sign the controller in again"),
         (403, "InvalidAccessKeyId", "Sign the controller in again"),
         (403, "SignatureDoesNotMatch", "Sign the controller in again"),
+        (400, "KMS.DisabledException", "Check kms_key_id"),
         (501, "NotImplemented", "The store must support conditional writes"),
         (400, "SomethingNew", "Run again when the store answers"),
     ],

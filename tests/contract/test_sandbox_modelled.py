@@ -1,0 +1,190 @@
+# Copyright (c) iamguard.console_mfa contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is modelled, and that everything else is refused by name."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import subprocess
+import sys
+import typing as t
+
+import pytest
+
+import sandbox
+from sandbox import Sandbox, wire
+from sandbox.operations import OPERATIONS
+from support.small_aws import ACCOUNT, account, aws, client, inline, message, policy, refused, trust
+
+PACKAGE = pathlib.Path(sandbox.__file__).parent
+
+
+def test_the_list_is_up_to_date() -> None:
+    """Made anew by: PYTHONPATH=tests python -m sandbox --list-modelled > tests/sandbox/MODELLED.md"""
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(PACKAGE.parent)}
+    made = subprocess.run(
+        [sys.executable, "-m", "sandbox", "--list-modelled"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert made.stdout == (PACKAGE / "MODELLED.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("service", "name"), sorted(OPERATIONS))
+def test_operations_and_parameters_are_botocores(service: str, name: str) -> None:
+    """botocore models: nothing is modelled that does not exist."""
+    model = wire.service_model(service).operation_model(name)
+    known = set(model.input_shape.members) if model.input_shape else set()
+    assert OPERATIONS[service, name].params <= known
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "parameters", "what"),
+    [
+        ("iam", "create_user", {"UserName": "x"}, "iam:CreateUser"),
+        ("iam", "enable_mfa_device", {"UserName": "x", "SerialNumber": "x" * 9}, "iam:EnableMFADevice"),
+        (
+            "iam",
+            "simulate_principal_policy",
+            {"PolicySourceArn": "x", "ActionNames": ["x"]},
+            "iam:SimulatePrincipalPolicy",
+        ),
+        ("sts", "get_session_token", {}, "sts:GetSessionToken"),
+        ("sts", "assume_root", {"TargetPrincipal": "x", "TaskPolicyArn": {"arn": "x"}}, "sts:AssumeRoot"),
+        ("cloudtrail", "describe_trails", {}, "cloudtrail:DescribeTrails"),
+        ("organizations", "list_accounts", {}, "the service organizations"),
+        ("ec2", "describe_instances", {}, "the service ec2"),
+    ],
+)
+def test_everything_else_is_refused_by_name(
+    service: str, operation: str, parameters: dict[str, t.Any], what: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with refused("SandboxNotModelled", 501) as caught:
+        getattr(client(aws(), service), operation)(**parameters)
+    assert message(caught) == f"The sandbox does not model {what}"
+    assert f"sandbox: not modelled: {what}" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "parameters", "what"),
+    [
+        ("sts", "assume_role", {"SerialNumber": "x" * 9, "TokenCode": "123456"}, "sts:AssumeRole with SerialNumber"),
+        ("sts", "assume_role", {"Tags": [{"Key": "a", "Value": "b"}]}, "sts:AssumeRole with Tags"),
+    ],
+)
+def test_parameters_are_refused_by_name(service: str, operation: str, parameters: dict[str, t.Any], what: str) -> None:
+    role = {"RoleArn": f"arn:aws:iam::{ACCOUNT}:role/r", "RoleSessionName": "me"}
+    with refused("SandboxNotModelled", 501) as caught:
+        getattr(client(aws(), service), operation)(**role, **parameters)
+    assert message(caught) == f"The sandbox does not model {what}"
+
+
+def rich() -> Sandbox:
+    user: dict[str, t.Any] = {
+        "name": "alice",
+        "password": {"last_used": "-1d"},
+        "tags": {"a": "b"},
+        "groups": ["g"],
+        "attached": ["SecurityAudit"],
+        "access_keys": [{}],
+        "permissions_boundary": "ReadOnlyAccess",
+        "inline_policies": inline(policy("iam:*")),
+        "devices": [{"kind": "fido", "name": "key", "certifications": {"FIDO": "L1"}}, {"name": "phone"}],
+    }
+    role = {"name": "r", "trust_policy": trust(ACCOUNT), "inline_policies": inline(policy("iam:*")), "tags": {"a": "b"}}
+    return aws(
+        account(
+            users=[user],
+            groups=[{"name": "g", "inline_policies": inline(policy("iam:*"))}],
+            roles=[role],
+            alias="alias",
+            root={"devices": [{"name": "root-phone"}]},
+            unassigned_devices=[{"name": "spare", "tags": {"a": "b"}}],
+            buckets=[{"name": "records", "region": "us-east-1", "versioning": True}],
+            managed_policies=[{"name": "Own", "document": policy("iam:*")}],
+        )
+    )
+
+
+def test_replies_have_the_shape_of_botocores_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    """botocore models, output shapes: every operation is called, no member is unknown, none that is required is
+    missing."""
+    sandbox_ = rich()
+    checked: set[tuple[str, str]] = set()
+    serialize = wire.serialize
+
+    def listening(model: t.Any, protocol: str, result: t.Any, request_id: str) -> wire.HttpReply:
+        if model.output_shape is not None:
+            check_shape(model.output_shape, result, f"{model.name}")
+        checked.add((model.service_model.service_name, model.name))
+        return serialize(model, protocol, result, request_id)
+
+    monkeypatch.setattr(wire, "serialize", listening)
+    call_everything(sandbox_)
+    assert checked == set(OPERATIONS)
+
+
+# Root has neither a name nor a path, although the model marks them as required, and its id is the account's.
+LACKING = {"ListVirtualMFADevices.VirtualMFADevices[].User": {"UserName", "Path"}}
+SHORTER = {"ListVirtualMFADevices.VirtualMFADevices[].User.UserId"}
+
+
+def check_shape(shape: t.Any, value: t.Any, where: str) -> None:
+    if shape.type_name == "structure":
+        assert set(value) <= set(shape.members), where
+        assert set(shape.required_members) - LACKING.get(where, set()) <= set(value), where
+        for name, member in value.items():
+            check_shape(shape.members[name], member, f"{where}.{name}")
+    elif shape.type_name == "list":
+        for member in value:
+            check_shape(shape.member, member, f"{where}[]")
+    elif shape.type_name == "map":
+        for key in value:
+            assert not shape.key.enum or key in shape.key.enum, f"{where}: {key}"
+    elif shape.type_name == "string":
+        assert isinstance(value, str), where
+        assert not shape.enum or value in shape.enum, f"{where}: {value}"
+        least = 0 if where in SHORTER else shape.metadata.get("min", 0)
+        assert least <= len(value) <= shape.metadata.get("max", len(value)), f"{where}: {value}"
+
+
+def call_everything(sandbox_: Sandbox) -> None:
+    iam, sts = client(sandbox_, region="us-east-1"), client(sandbox_, "sts")
+    s3, trail = client(sandbox_, "s3", region="us-east-1"), client(sandbox_, "cloudtrail", region="us-east-1")
+    prefix = f"arn:aws:iam::{ACCOUNT}:"
+    for operation in ("get_user", "get_login_profile", "list_user_tags", "list_groups_for_user", "list_access_keys"):
+        getattr(iam, operation)(UserName="alice")
+    iam.list_attached_user_policies(UserName="alice")
+    iam.list_users(MaxItems=1)
+    iam.get_account_authorization_details()
+    iam.get_account_summary()
+    iam.list_account_aliases()
+    iam.generate_credential_report()
+    sandbox_.control.advance(60)
+    iam.get_credential_report()
+    devices = iam.list_mfa_devices(UserName="alice")["MFADevices"]
+    iam.list_virtual_mfa_devices()
+    iam.list_mfa_device_tags(SerialNumber=f"{prefix}mfa/spare")
+    iam.get_mfa_device(SerialNumber=next(item["SerialNumber"] for item in devices if ":u2f/" in item["SerialNumber"]))
+    sts.get_caller_identity()
+    sts.assume_role(RoleArn=f"{prefix}role/r", RoleSessionName="me", SourceIdentity="me", Policy=_text(policy("iam:*")))
+    trail.lookup_events()
+    s3.create_bucket(Bucket="more-records")
+    s3.put_bucket_versioning(Bucket="more-records", VersioningConfiguration={"Status": "Enabled"})
+    s3.get_bucket_versioning(Bucket="more-records")
+    s3.head_bucket(Bucket="records")
+    s3.put_object(Bucket="records", Key="a/b", Body=b"1", ServerSideEncryption="aws:kms", SSEKMSKeyId="k")
+    s3.get_object(Bucket="records", Key="a/b", ChecksumMode="ENABLED")
+    s3.head_object(Bucket="records", Key="a/b", ChecksumMode="ENABLED")
+    s3.list_objects_v2(Bucket="records", Delimiter="/")
+
+
+def _text(document: dict[str, t.Any]) -> str:
+    import json
+
+    return json.dumps(document)
