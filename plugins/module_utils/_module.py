@@ -85,6 +85,11 @@ def scope(module: t.Any) -> Scope:
     return Scope(None if names is None else tuple(names), module.params["path_prefix"])
 
 
+def everybody() -> Scope:
+    """For a module that asks about all users: without `SELECTING`."""
+    return Scope()
+
+
 def password_options(module: t.Any, users: Scope) -> _console_users.Options:
     """Of `PASSWORDS`."""
     try:

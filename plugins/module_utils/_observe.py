@@ -15,6 +15,7 @@ from __future__ import annotations
 import concurrent.futures
 import dataclasses
 import datetime as dt
+import functools
 import time
 import typing as t
 
@@ -139,6 +140,10 @@ class Account:
     def iam(self) -> t.Any:
         return self.client("iam")
 
+    @functools.cached_property
+    def alias(self) -> str | None:
+        return self.attempt("account.alias", lambda: _iam_api.get_account_alias(self.iam), incomplete=False)
+
     def miss(self, missing: Missing, *, incomplete: bool) -> None:
         """Notes a fact that cannot be given. ``incomplete``: something is decided by it."""
         if missing not in self.missing:
@@ -261,9 +266,8 @@ def _account_summary(account: Account) -> dict[str, int] | None:
 
 
 def describe_account(account: Account) -> Json:
-    alias = account.attempt("account.alias", lambda: _iam_api.get_account_alias(account.iam), incomplete=False)
     connection = account.connection
-    return {"account_id": connection.account_id, "alias": alias, "partition": connection.partition}
+    return {"account_id": connection.account_id, "alias": account.alias, "partition": connection.partition}
 
 
 def describe_vanished(settled: Settled[T]) -> list[Json]:

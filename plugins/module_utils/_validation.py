@@ -17,20 +17,21 @@ import typing as t
 
 from ansible_collections.iamguard.console_mfa.plugins.module_utils import _assessment, _console_users
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._console_users import Password, PasswordReader
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._iam_api import AwsCallError
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._judge import Judgement, Observed, judge
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._mfa_devices import (
     DeviceReader,
     UserDevices,
     UsersDevices,
 )
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import Json, MfaState, User
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import CallError, Json, MfaState, User, iso
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._observe import (
     Account,
     Fact,
     Settled,
     read_settled,
 )
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._policy import Rules
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._policy import Rules, read_rules
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._subject import subject
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._verdict import Fit, fit_of
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._wording import AccountName
@@ -52,6 +53,24 @@ class Both:
 
     password: Fact[Password]
     devices: Fact[UserDevices] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Inventory:
+    """What the inventory says, as it stands there; ``exceptions`` and ``out_of_scope`` by the names of variables."""
+
+    policy: Json
+    exceptions: Json
+    out_of_scope: Json
+    first_access: Json | None
+    contact_tag: str | None
+
+    def question(self, now: dt.datetime) -> Question:
+        """Raises `PolicyError` with everything that is wrong."""
+        rules = read_rules(
+            self.policy, exceptions=self.exceptions, out_of_scope=self.out_of_scope, today=now.astimezone(dt.UTC).date()
+        )
+        return Question(rules, first_access=self.first_access, contact_tag=self.contact_tag)
 
 
 def validate(account: Account, options: _console_users.Options, question: Question) -> Json:
@@ -152,6 +171,7 @@ class _Reading:
             "source": source,
             **judgement.document(),
             "policy": {"document": rules.policy.document(), "sha256": rules.policy_sha256},
+            "decisions_document": {"document": rules.decisions_document(), "sha256": rules.decisions_sha256},
             "facts": {"console_users": users, "mfa": mfa},
         }
 
@@ -184,9 +204,22 @@ def _devices_of(settled: Settled[Both]) -> Settled[UserDevices]:
     return settled.with_facts({user_id: fact for user_id, fact in facts.items() if fact is not None})
 
 
-def clock_problem(offset: dt.timedelta, most: dt.timedelta, now: dt.datetime) -> str | None:
-    """Why dates cannot be judged with these two clocks; None if they agree well enough."""
-    if abs(offset) <= most:
-        return None
-    aws, controller = now.isoformat(timespec="seconds"), (now - offset).isoformat(timespec="seconds")
-    return f"AWS's clock says {aws}, this machine's says {controller}: set this machine's clock (NTP) and run again"
+WARN_CLOCK_SKEW = dt.timedelta(seconds=60)
+MAX_CLOCK_SKEW = dt.timedelta(seconds=300)
+
+
+def check_clock(account: Account, most: dt.timedelta, warn: t.Callable[[str], object]) -> None:
+    """Refuses to judge dates where this machine's clock is far from AWS's: nobody can tell which of them is wrong.
+
+    Only a custom endpoint, a sandbox with a clock of its own, may be allowed more. Raises `AwsCallError`.
+    """
+    connection = account.connection
+    offset = connection.clock_offset
+    if not connection.calls.custom_endpoint:
+        most = min(most, MAX_CLOCK_SKEW)
+    aws, machine = iso(account.read_at), iso(account.read_at - offset)
+    words = f"AWS's clock says {aws}, this machine's says {machine}: set this machine's clock (NTP)"
+    if abs(offset) > most:
+        raise AwsCallError(CallError("GetCallerIdentity", "ClockSkew", f"{words} and run again"))
+    if abs(offset) > WARN_CLOCK_SKEW:
+        warn(words)
