@@ -40,18 +40,20 @@ ERROR = {"operation": "AssumeRole", "message": "account 333333333333: may not as
 FAILED = RESULT | {"status": "failed", "summary": None, "error": ERROR}
 
 
-def record(age: dt.timedelta, result: dict[str, t.Any] = RESULT) -> dict[str, t.Any]:
+def record(age: dt.timedelta, result: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+    result = RESULT if result is None else result
     time = (NOW - age).isoformat()
     summary = result["summary"] and result["summary"] | {"read_at": time}
     return result | {"summary": summary, "ended_at": {"aws": time, "controller": time}, "name": "x.json"}
 
 
 def rows_of(
-    accounts: t.Mapping[str, object] = ONE,
+    accounts: t.Mapping[str, object] | None = None,
     results: t.Mapping[str, t.Any] | None = None,
     records: t.Mapping[str, t.Any] | None = None,
     out_of_scope: object = None,
 ) -> list[_report.Row]:
+    accounts = ONE if accounts is None else accounts
     fleet = check_fleet(accounts, out_of_scope, today=NOW.date())
     return _report.account_rows(accounts, results or {}, records or {}, fleet, now=NOW, max_record_age=MAX_AGE)
 
