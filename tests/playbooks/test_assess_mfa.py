@@ -238,6 +238,10 @@ def well_fleet(fleet_of: FleetOf) -> Fleet:
     return fleet_of(accounts, hosts, {"base": {"account_id": BASE_ACCOUNT, "user": "pipeline"}})
 
 
+def no_command(*_args: object, **_options: object) -> t.NoReturn:
+    raise AssertionError("a record without an inventory directory asks git for nothing")
+
+
 def record_of_before(fleet: Fleet, account_id: str, age: dt.timedelta) -> None:
     """Leave the record of a run that many days ago."""
     now = dt.datetime.now(dt.UTC) - age
@@ -255,6 +259,7 @@ def record_of_before(fleet: Fleet, account_id: str, age: dt.timedelta) -> None:
         started_at=None,
         ansible_core="2.21.5",
         now=now,
+        run_command=no_command,
     )
     store = open_store({"kind": "directory", "path": str(fleet.store)})
     store.ready()
