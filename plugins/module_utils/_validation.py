@@ -15,10 +15,10 @@ import dataclasses
 import datetime as dt
 import typing as t
 
-from ansible_collections.iamguard.console_mfa.plugins.module_utils import _assessment, _console_users
+from ansible_collections.iamguard.console_mfa.plugins.module_utils import _console_users
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._console_users import Password, PasswordReader
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._iam_api import AwsCallError
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._judge import Judgement, Observed, judge
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._judge import Observed, judge
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._mfa_devices import (
     DeviceReader,
     UserDevices,
@@ -32,6 +32,7 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._observe impo
     read_settled,
 )
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._policy import Rules, read_rules
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._rejudge import judge_facts
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._subject import subject
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._verdict import Fit, fit_of
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._wording import AccountName
@@ -39,11 +40,10 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._wording impo
 
 @dataclasses.dataclass(frozen=True)
 class Question:
-    """What an account is judged by. ``first_access``, ``evidence``: as the judge takes them; None: not asked for."""
+    """What an account is judged by. ``first_access``: as the judge takes it; None: there are no records."""
 
     rules: Rules
     first_access: t.Mapping[str, str | None] | None = None
-    evidence: t.Mapping[str, Json] | None = None
     contact_tag: str | None = None
 
 
@@ -122,8 +122,7 @@ class _Reading:
     def _confirm_gaps(self, passwords: dict[User, Fact[Password]], devices: UsersDevices) -> None:
         """Asks live for what of a gap is known only from the report or the list of virtual devices. Changes both."""
         console = {user: fact for user, fact in passwords.items() if fact != Fact()}
-        rows = self._rows(console, devices)
-        gaps = {finding.subject.user_id for finding in self._judge(rows, complete=True).findings if finding.ruling.gap}
+        gaps = self._gaps(self._rows(console, devices))
         doubtful = [user for user in console if user.user_id in gaps and console[user].value == Password()]
         passwords.update(self._passwords.read_live(doubtful))
         known = [devices[user].value for user in console]
@@ -138,18 +137,18 @@ class _Reading:
         rows = self._passwords.deciding_rows(console)
         return [row | _device_facts(devices[user]) for user, row in zip(console, rows, strict=True)]
 
-    def _judge(self, rows: list[Json], *, complete: bool, **more: t.Any) -> Judgement:
+    def _gaps(self, rows: list[Json]) -> set[str | None]:
+        """The UserIds of those who would be gaps by what is known so far."""
         question, connection = self._question, self._account.connection
         observed = Observed(
-            account=AccountName(connection.account_id, more.pop("alias", None), connection.partition),
+            account=AccountName(connection.account_id, None, connection.partition),
             users=rows,
-            complete=complete,
-            evidence=question.evidence,
+            complete=True,
             first_access=question.first_access,
             contact_tag=question.contact_tag,
-            **more,
         )
-        return judge(observed, question.rules, self._account.read_at)
+        findings = judge(observed, question.rules, self._account.read_at).findings
+        return {finding.subject.user_id for finding in findings if finding.ruling.gap}
 
     def answer(self, settled: Settled[Both]) -> Json:
         users = self._passwords.answer(_passwords_of(settled))
@@ -157,15 +156,15 @@ class _Reading:
         source = users["source"] | {
             key: mfa["source"][key] for key in ("complete", "missing", "calls", "regions", "endpoint")
         }
-        joined = _assessment.assess(self._account.connection.account_id, users, mfa)
-        judgement = self._judge(
-            joined.rows,
-            complete=source["complete"],
-            alias=users["account"]["alias"],
-            unassigned_devices=mfa["unassigned_virtual_devices"],
-            vanished=len(settled.vanished),
+        question = self._question
+        _rows, judgement = judge_facts(
+            {"console_users": users, "mfa": mfa},
+            question.rules,
+            self._account.read_at,
+            first_access=question.first_access,
+            contact_tag=question.contact_tag,
         )
-        rules = self._question.rules
+        rules = question.rules
         return {
             "account": users["account"],
             "source": source,
