@@ -10,18 +10,6 @@ from __future__ import annotations
 class ModuleDocFragment:
     DOCUMENTATION = r"""
 options:
-  user_names:
-    description:
-      - The users to report on, by exact name; IAM does not tell upper from lower case.
-      - Without this option it is all users. An empty list is nobody, not everybody.
-      - Each must be a string; a number is refused.
-    type: list
-    elements: raw
-  path_prefix:
-    description:
-      - Only users whose path begins so.
-    type: str
-    default: /
   read_mode:
     description:
       - V(live) asks AWS about each user.
@@ -40,4 +28,20 @@ options:
         incomplete.
     type: int
     default: 900
+"""
+
+    SELECTING = r"""
+options:
+  user_names:
+    description:
+      - The users to report on, by exact name; IAM does not tell upper from lower case.
+      - Without this option it is all users. An empty list is nobody, not everybody.
+      - Each must be a string; a number is refused.
+    type: list
+    elements: raw
+  path_prefix:
+    description:
+      - Only users whose path begins so.
+    type: str
+    default: /
 """

@@ -14,6 +14,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import functools
+import typing as t
 
 from ansible_collections.iamguard.console_mfa.plugins.module_utils import _credential_report, _iam_api
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._credential_report import Report
@@ -97,6 +98,8 @@ class PasswordReader:
             lambda: _credential_report.Request(account.iam, options.max_report_age, account.clock, account.budget),
             incomplete=False,
         )
+        self._known_details: t.Mapping[str, Details] = {}
+        self._details_denied = False
         self._trusted = _trusted_report(account, self._report, options.max_report_age) if options.bulk else None
 
     @functools.cached_property
@@ -113,11 +116,14 @@ class PasswordReader:
         }
         return known | _read_live(self._account, doubtful)
 
+    def read_live(self, users: list[User]) -> Passwords:
+        return _read_live(self._account, users)
+
     def answer(self, settled: Settled[Password]) -> Json:
         account, report = self._account, self._report
-        console = [user for user in settled.users if settled.facts[user.user_id] != Fact()]
-        users = _describe(account, console, settled, report, self._options)
-        _note_missing(account, settled, console, report)
+        console = {user: settled.facts[user.user_id] for user in settled.users if settled.facts[user.user_id] != Fact()}
+        users = self._rows(console, report, keys=self._access_keys(list(console)))
+        _note_missing(account, console, report)
         complete_until = self._trusted.complete_until if self._trusted else account.read_at
         return {
             "account": describe_account(account),
@@ -135,6 +141,64 @@ class PasswordReader:
                 "suspected_automation": sum(user["automation"]["suspected"] for user in users),
                 "unknown": sum(user["console_access"] == "unknown" for user in users),
             },
+        }
+
+    def deciding_rows(self, console: Passwords) -> list[Json]:
+        """What there is to say of console users before everything is read: all but what only describes them."""
+        return self._rows(console, None, keys={})
+
+    def _access_keys(self, users: list[User]) -> dict[User, int | None]:
+        return _read_access_keys(self._account, users) if self._options.read_access_keys else {}
+
+    def _rows(self, console: Passwords, report: Report | None, *, keys: t.Mapping[User, int | None]) -> list[Json]:
+        details = self._details(console)
+        rows = []
+        for user, fact in console.items():
+            row = report.row_of(user) if report else None
+            active_keys = keys.get(user, row.active_access_keys if row else None)
+            rows.append(self._describe(user, fact, row, details.get(user.user_id), active_keys))
+        return rows
+
+    def _details(self, console: Passwords) -> t.Mapping[str, Details]:
+        """Of every user in ``console`` that AWS tells of, by UserId. Read once, and again if there is somebody new."""
+        lacking = [user for user in console if user.user_id not in self._known_details]
+        if lacking and not self._details_denied:
+            found = _read_details(self._account)
+            self._details_denied = found is None
+            self._known_details = {**self._known_details, **(found or {})}
+        if any(user.user_id not in self._known_details for user in lacking) and not self._details_denied:
+            reason = "GetAccountAuthorizationDetails does not know some users yet"
+            self._account.miss(Missing("tags, groups, policies", reason), incomplete=True)
+        return self._known_details
+
+    def _describe(
+        self,
+        user: User,
+        fact: Fact[Password],
+        row: _credential_report.Row | None,
+        detail: Details | None,
+        keys: int | None,
+    ) -> Json:
+        activity = sign_in_activity(user.password_last_used, user.create_date, self._account.read_at)
+        tags, groups = (detail.tags, detail.groups) if detail else (None, None)
+        signs = automation(
+            user, self._options.signals, tags=tags, groups=groups, active_access_keys=keys, activity=activity
+        )
+        return {
+            "user_name": user.user_name,
+            "user_id": user.user_id,
+            "arn": user.arn,
+            "path": user.path,
+            "create_date": iso(user.create_date),
+            "console_access": "unknown" if fact.error else "enabled",
+            "password": _describe_password(user, fact.value, row) if fact.value else None,
+            "sign_in_activity": str(activity),
+            "tags": tags,
+            "groups": groups,
+            "policies": detail.policies if detail else None,
+            "active_access_keys": keys,
+            "automation": signs,
+            "error": fact.error.as_dict() if fact.error else None,
         }
 
 
@@ -204,54 +268,6 @@ def _lookup(account: Account, generated_at: dt.datetime) -> list[Json]:
     return events
 
 
-def _describe(
-    account: Account,
-    console: list[User],
-    settled: Settled[Password],
-    report: Report | None,
-    options: Options,
-) -> list[Json]:
-    details = _read_details(account) if console else {}
-    keys = _read_access_keys(account, console) if options.read_access_keys else {}
-    rows = []
-    for user in console:
-        detail = (details or {}).get(user.user_id)
-        if detail is None and details is not None:
-            reason = "GetAccountAuthorizationDetails does not know some users yet"
-            account.miss(Missing("tags, groups, policies", reason), incomplete=True)
-        row = report.row_of(user) if report else None
-        active_keys = keys[user] if options.read_access_keys else (row.active_access_keys if row else None)
-        activity = sign_in_activity(user.password_last_used, user.create_date, account.read_at)
-        fact = settled.facts[user.user_id]
-        tags, groups = (detail.tags, detail.groups) if detail else (None, None)
-        rows.append(
-            {
-                "user_name": user.user_name,
-                "user_id": user.user_id,
-                "arn": user.arn,
-                "path": user.path,
-                "create_date": iso(user.create_date),
-                "console_access": "unknown" if fact.error else "enabled",
-                "password": _describe_password(user, fact.value, row) if fact.value else None,
-                "sign_in_activity": str(activity),
-                "tags": tags,
-                "groups": groups,
-                "policies": detail.policies if detail else None,
-                "active_access_keys": active_keys,
-                "automation": automation(
-                    user,
-                    options.signals,
-                    tags=tags,
-                    groups=groups,
-                    active_access_keys=active_keys,
-                    activity=activity,
-                ),
-                "error": fact.error.as_dict() if fact.error else None,
-            }
-        )
-    return rows
-
-
 def _describe_password(user: User, password: Password, row: _credential_report.Row | None) -> Json:
     return {
         "created_at": iso(password.created_at),
@@ -298,14 +314,14 @@ def _read_access_keys(account: Account, users: list[User]) -> dict[User, int | N
     return {user: fact.value for user, fact in facts.items()}
 
 
-def _note_missing(account: Account, settled: Settled[Password], console: list[User], report: Report | None) -> None:
+def _note_missing(account: Account, console: Passwords, report: Report | None) -> None:
     """Lists every kind of fact that is null in the answer, and why."""
-    facts = [settled.facts[user.user_id] for user in console]
-    for error in dict.fromkeys((f.error.operation, f.error.code, f.error.permission) for f in facts if f.error):
+    errors = [fact.error for fact in console.values() if fact.error]
+    for error in dict.fromkeys((error.operation, error.code, error.permission) for error in errors):
         operation, code, permission = error
         reason = f"{operation} failed with {code} for some users; each user's error says more"
         account.miss(Missing("console_access", reason, permission), incomplete=True)
-    if any(fact.value == Password() for fact in facts):
+    if any(fact.value == Password() for fact in console.values()):
         reason = "bulk mode reads a login profile only where the credential report is in doubt"
         account.miss(Missing("password.created_at, password.reset_required", reason), incomplete=False)
     if report and any(report.row_of(user) is None for user in console):

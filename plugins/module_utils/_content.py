@@ -25,6 +25,7 @@ OPTIONS = (
     "assume_role_arn",
     "automation",
     "concurrency",
+    "contact_tag",
     "duration_seconds",
     "fail_on",
     "max_clock_skew",
@@ -59,6 +60,7 @@ FACTS = (
 # What Ansible adds to a registered result.
 ANSIBLES_OWN = ("deprecations", "exception", "invocation", "module_stderr", "module_stdout", "warnings")
 
+VALIDATION_DATA = ("answer", "error", "first_access", "options")
 ASSESSMENT_DATA = ("console_users", "decisions", "error", "mfa", "options", "policy")
 OTHER_DATA = ("decisions", "error", "facts", "options", "policy", "source", "status", "summary", "users")
 
@@ -83,12 +85,14 @@ class Request:
 
 def content(request: Request) -> Content:
     """The content of a record. Raises ValueError for data that is not of the kind's form."""
-    known = ASSESSMENT_DATA if request.kind == "assessment" else OTHER_DATA
+    known = {"assessment": ASSESSMENT_DATA, "validation": VALIDATION_DATA}.get(request.kind, OTHER_DATA)
     unknown = sorted(request.data.keys() - set(known))
     if unknown:
         raise ValueError(f"data of kind {request.kind} has no {', '.join(unknown)}; known are {', '.join(known)}")
     if request.kind == "assessment":
         return _assessment_content(request)
+    if request.kind == "validation":
+        return _validation_content(request)
     return _other_content(request)
 
 
@@ -101,17 +105,63 @@ def _assessment_content(request: Request) -> Content:
     )
     tags = _assessment.tag_columns(request.tag_columns)
     body = {
-        **_envelope(request, sources, clocks),
+        **_envelope(
+            request, sources, clocks, policy=request.data.get("policy"), decisions=request.data.get("decisions")
+        ),
         "source": {"complete": assessment.summary["complete"], **_merged(sources)},
         "status": assessment.status,
         "error": assessment.error,
         "facts": {key: facts(result) for key, result in results.items()},
         "users": assessment.rows,
         "summary": assessment.summary,
+        "judgement": None,
     }
     # A table without a line would read as an account without console users.
     csv_text = _assessment.rows_csv(request.account_id, assessment.rows, tags) if sources else None
     return Content(body, clocks.name_time, clocks.name_clock, csv_text)
+
+
+# What of iam_mfa_validate's answer is its judgement, and not what was judged.
+JUDGEMENT = (
+    "compliant",
+    "rollout_complete",
+    "findings",
+    "decisions",
+    "discrepancies",
+    "compliance_references",
+)
+
+
+def _validation_content(request: Request) -> Content:
+    """``answer``: what iam_mfa_validate returned, also when it failed; None where it was not run."""
+    answer = request.data.get("answer")
+    found: Json = answer if isinstance(answer, dict) and not answer.get("failed") and "facts" in answer else {}
+    usable = bool(found)
+    sources = [found["source"]] if usable else []
+    clocks = _Clocks.of(sources, request)
+    results = {key: found.get("facts", {}).get(key) for key in ("console_users", "mfa")}
+    error = request.data.get("error") or (None if usable else answer)
+    assessment = _assessment.assess(
+        request.account_id, results["console_users"], results["mfa"], error, clocks.ended_aws
+    )
+    documents = {
+        "policy": (found.get("policy") or {}).get("document"),
+        "decisions": (found.get("decisions_document") or {}).get("document"),
+    }
+    body = {
+        **_envelope(request, sources, clocks, **documents),
+        "source": {"complete": assessment.status == "complete", **_merged(sources)},
+        "status": assessment.status,
+        "error": assessment.error,
+        "facts": {
+            **{key: facts(result) for key, result in results.items()},
+            "first_access": request.data.get("first_access"),
+        },
+        "users": assessment.rows,
+        "summary": assessment.summary | found.get("summary", {}),
+        "judgement": {key: found[key] for key in JUDGEMENT} if usable else None,
+    }
+    return Content(body, clocks.name_time, clocks.name_clock, None)
 
 
 def _other_content(request: Request) -> Content:
@@ -121,18 +171,27 @@ def _other_content(request: Request) -> Content:
     source = request.data.get("source") or {}
     clocks = _Clocks.of([source] if source else [], request)
     body = {
-        **_envelope(request, [source] if source else [], clocks),
+        **_envelope(
+            request,
+            [source] if source else [],
+            clocks,
+            policy=request.data.get("policy"),
+            decisions=request.data.get("decisions"),
+        ),
         "source": source,
         "status": status,
         "error": _assessment.plain_error(request.data.get("error")),
         "facts": {key: _without_ansibles_own(value) for key, value in (request.data.get("facts") or {}).items()},
         "users": request.data.get("users") or [],
         "summary": request.data.get("summary") or {},
+        "judgement": None,
     }
     return Content(body, clocks.name_time, clocks.name_clock, None)
 
 
-def _envelope(request: Request, sources: list[Json], clocks: _Clocks) -> Json:
+def _envelope(
+    request: Request, sources: list[Json], clocks: _Clocks, *, policy: t.Any = None, decisions: t.Any = None
+) -> Json:
     endpoints = {source.get("endpoint") for source in sources} - {None}
     endpoint = "custom" if "custom" in endpoints else next(iter(endpoints), None)
     options = request.data.get("options") or {}
@@ -153,8 +212,8 @@ def _envelope(request: Request, sources: list[Json], clocks: _Clocks) -> Json:
             **{key: options[key] for key in OPTIONS if key in options},
             "not_recorded": sorted(options.keys() - set(OPTIONS)),
         },
-        "policy": document_with_hash(request.data.get("policy")),
-        "decisions": document_with_hash(request.data.get("decisions")),
+        "policy": document_with_hash(policy),
+        "decisions": document_with_hash(decisions),
     }
 
 

@@ -58,6 +58,9 @@ class UserDevices:
     complete: bool
 
 
+UsersDevices = dict[User, Fact[UserDevices]]
+
+
 @dataclasses.dataclass(frozen=True)
 class VirtualDevices:
     """The account's virtual devices as one listing gives them."""
@@ -96,19 +99,23 @@ class DeviceReader:
         self._bulk = bulk
         self._virtual = _read_virtual(account)
 
-    def read(self, users: list[User]) -> dict[User, Fact[UserDevices]]:
+    def read(self, users: list[User]) -> UsersDevices:
         """In bulk, the virtual devices that were listed answer for their users; all others are asked for one by one."""
-        known: dict[User, Fact[UserDevices]] = {}
-        if self._bulk and isinstance(self._virtual, VirtualDevices):
-            assigned = self._virtual.assigned
-            known = {
-                user: Fact(UserDevices(assigned[user.user_id], complete=False))
-                for user in users
-                if user.user_id in assigned
-            }
-        return known | self._read_live([user for user in users if user not in known])
+        known = self.listed(users) if self._bulk else {}
+        return known | self.read_live([user for user in users if user not in known])
 
-    def _read_live(self, users: list[User]) -> dict[User, Fact[UserDevices]]:
+    def listed(self, users: list[User]) -> UsersDevices:
+        """The users who have virtual devices, with these; they may have others."""
+        if not isinstance(self._virtual, VirtualDevices):
+            return {}
+        assigned = self._virtual.assigned
+        return {
+            user: Fact(UserDevices(assigned[user.user_id], complete=False))
+            for user in users
+            if user.user_id in assigned
+        }
+
+    def read_live(self, users: list[User]) -> UsersDevices:
         def read(user: User) -> UserDevices | None:
             devices = _iam_api.list_mfa_devices(self._account.iam, user.user_name)
             return None if devices is None else UserDevices(tuple(devices), complete=True)

@@ -9,35 +9,65 @@ This module util is PRIVATE to the collection; it can have breaking changes at a
 
 from __future__ import annotations
 
+import datetime as dt
 import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.iamguard.console_mfa.plugins.module_utils import _connection
+from ansible_collections.iamguard.console_mfa.plugins.module_utils import _connection, _console_users
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._iam_api import AwsCallError
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import Json
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import AutomationSignals, Json
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._observe import Account, Budget, Clock, Scope
 
 _READING: t.Final[Json] = {
-    "user_names": {"type": "list", "elements": "raw"},
-    "path_prefix": {"type": "str", "default": "/"},
     "read_mode": {"type": "str", "choices": ["live", "bulk"], "default": "live"},
     "concurrency": {"type": "int", "default": 4},
     "time_budget": {"type": "int", "default": 900},
 }
 
+SELECTING: t.Final[Json] = {
+    "user_names": {"type": "list", "elements": "raw"},
+    "path_prefix": {"type": "str", "default": "/"},
+}
+
+_AUTOMATION: t.Final[Json] = {
+    "name_patterns": {
+        "type": "list",
+        "elements": "str",
+        "default": [
+            r"(.*[-_.+@=,])?(svc|srv|service|bot|robot|automation|daemon)([-_.+@=,].*)?",
+            r"(.*[-_.+@=,])?(ci|cd|cron|deploy|deployer|pipeline|jenkins|terraform)([-_.+@=,].*)?",
+        ],
+    },
+    "path_prefixes": {
+        "type": "list",
+        "elements": "str",
+        "default": ["/service/", "/services/", "/svc/", "/system/", "/automation/", "/robots/", "/ci/"],
+    },
+    "tags": {
+        "type": "dict",
+        "default": {
+            "Type": ["service", "automation", "machine", "robot"],
+            "AccountType": ["service", "automation", "machine", "robot"],
+        },
+    },
+    "groups": {"type": "list", "elements": "str", "default": ["service-accounts", "automation", "robots"]},
+}
+
+PASSWORDS: t.Final[Json] = {
+    "max_report_age": {"type": "int", "default": 4},
+    "read_access_keys": {"type": "bool", "default": False, "no_log": False},
+    "automation": {"type": "dict", "apply_defaults": True, "options": _AUTOMATION},
+}
+
 
 def reading_module(own_options: Json) -> t.Any:
     """An AnsibleAWSModule with the connection's, the reading's and the module's own options."""
-    module = AnsibleAWSModule(
-        argument_spec=_connection.ARGUMENT_SPEC | _READING | own_options, supports_check_mode=True
-    )
+    spec = _connection.ARGUMENT_SPEC | _READING | own_options
+    module = AnsibleAWSModule(argument_spec=spec, supports_check_mode=True)
     for name in ("concurrency", "time_budget"):
         if module.params[name] < 1:
             bad_option(module, f"{name} must be 1 or more")
-    for index, name in enumerate(module.params["user_names"] or []):
-        if not isinstance(name, str):
-            bad_option(module, f"user_names[{index}] must be a string, not {name!r}: quote it")
     return module
 
 
@@ -46,9 +76,33 @@ def bad_option(module: t.Any, message: str) -> t.NoReturn:
     raise SystemExit(1)  # fail_json does not return; this tells the type checker so
 
 
-def scope(params: Json) -> Scope:
-    names = params["user_names"]
-    return Scope(None if names is None else tuple(names), params["path_prefix"])
+def scope(module: t.Any) -> Scope:
+    """Of `SELECTING`."""
+    names = module.params["user_names"]
+    for index, name in enumerate(names or []):
+        if not isinstance(name, str):
+            bad_option(module, f"user_names[{index}] must be a string, not {name!r}: quote it")
+    return Scope(None if names is None else tuple(names), module.params["path_prefix"])
+
+
+def everybody() -> Scope:
+    """For a module that asks about all users: without `SELECTING`."""
+    return Scope()
+
+
+def password_options(module: t.Any, users: Scope) -> _console_users.Options:
+    """Of `PASSWORDS`."""
+    try:
+        signals = AutomationSignals.parse(module.params["automation"])
+    except ValueError as problem:
+        bad_option(module, str(problem))
+    return _console_users.Options(
+        scope=users,
+        bulk=module.params["read_mode"] == "bulk",
+        max_report_age=dt.timedelta(hours=module.params["max_report_age"]),
+        read_access_keys=module.params["read_access_keys"],
+        signals=signals,
+    )
 
 
 def run_reading(module: t.Any, observe: t.Callable[[Account], Json]) -> None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import concurrent.futures
 import dataclasses
 import datetime as dt
+import functools
 import time
 import typing as t
 
@@ -34,6 +35,7 @@ if t.TYPE_CHECKING:
     from ansible_collections.iamguard.console_mfa.plugins.module_utils._connection import Connection
 
 T = t.TypeVar("T")
+U = t.TypeVar("U")
 K = t.TypeVar("K", bound=t.Hashable)
 
 # How often users that moved while they were read are read again before they count as unknown.
@@ -138,6 +140,10 @@ class Account:
     def iam(self) -> t.Any:
         return self.client("iam")
 
+    @functools.cached_property
+    def alias(self) -> str | None:
+        return self.attempt("account.alias", lambda: _iam_api.get_account_alias(self.iam), incomplete=False)
+
     def miss(self, missing: Missing, *, incomplete: bool) -> None:
         """Notes a fact that cannot be given. ``incomplete``: something is decided by it."""
         if missing not in self.missing:
@@ -187,6 +193,11 @@ class Settled(t.Generic[T]):
     absent: list[str]
     everybody: list[User]  # all users of the account, in scope or not
     account_summary: dict[str, int] | None  # GetAccountSummary, None where it could not be read
+
+    def with_facts(self, facts: dict[str, Fact[U]]) -> Settled[U]:
+        """The same reading, of the users (by UserId) that ``facts`` are about."""
+        users = [user for user in self.users if user.user_id in facts]
+        return Settled(users, facts, self.vanished, self.absent, self.everybody, self.account_summary)
 
 
 def read_settled(account: Account, scope: Scope, read: t.Callable[[list[User]], dict[User, Fact[T]]]) -> Settled[T]:
@@ -255,9 +266,8 @@ def _account_summary(account: Account) -> dict[str, int] | None:
 
 
 def describe_account(account: Account) -> Json:
-    alias = account.attempt("account.alias", lambda: _iam_api.get_account_alias(account.iam), incomplete=False)
     connection = account.connection
-    return {"account_id": connection.account_id, "alias": alias, "partition": connection.partition}
+    return {"account_id": connection.account_id, "alias": account.alias, "partition": connection.partition}
 
 
 def describe_vanished(settled: Settled[T]) -> list[Json]:

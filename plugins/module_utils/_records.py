@@ -305,6 +305,7 @@ SCHEMA_1: dict[str, t.Callable[[t.Any], bool]] = {
     "facts": _is(dict),
     "users": _is(list),
     "summary": _is(dict),
+    "judgement": _or_null(_is(dict)),
     "attachments": lambda value: isinstance(value, list) and all(map(_is_link, value)),
     "previous": _or_null(_is_link),
     "sha256": _is(str),

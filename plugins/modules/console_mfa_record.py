@@ -57,6 +57,9 @@ options:
         M(iamguard.console_mfa.iam_console_users_info) and M(iamguard.console_mfa.iam_mfa_info) as registered (also of a
         failed task; null where it did not run). C(error) says why the account could not be assessed at all; the result
         of the failed task will do. C(options), C(policy) and C(decisions) are what the run went by.
+      - For O(kind=validation), C(answer) is the result of M(iamguard.console_mfa.iam_mfa_validate), C(first_access)
+        what it was told, and C(error) and C(options) are as for an assessment. C(contact_tag) among the options is
+        needed to judge the record again.
       - For other kinds, C(status) is V(complete), V(incomplete) or V(failed); C(users), C(summary), C(facts),
         C(source), C(error), C(policy) and C(decisions) are kept as they are.
       - Of C(options) only those are kept that say how an account was read; keys, tokens and an ExternalId are not.
@@ -354,6 +357,7 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._records impo
     check_run_id,
     write_record,
 )
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._rejudge import judge_again
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._store import (
     STORE_OPTIONS,
     open_store,
@@ -420,7 +424,7 @@ def verified(params):
     chosen = [shelf for shelf in store.shelves() if _is_asked_for(shelf, params)]
     if params["account_id"] and params["kind"]:
         chosen = [Shelf.of(params["account_id"], params["kind"])]
-    count, problems = verify(store, chosen)
+    count, problems = verify(store, chosen, judge_again)
     result = {"changed": False, "verified": count, "problems": [problem.as_dict() for problem in problems]}
     errors = [problem for problem in problems if problem.severity == "error"]
     if not chosen:

@@ -19,52 +19,6 @@ description:
   - Does not cover federated users and IAM Identity Center; they have no passwords in IAM.
 author:
   - iamguard.console_mfa contributors (@iamguard)
-options:
-  max_report_age:
-    description:
-      - How old the credential report may be, in hours, before a new one is asked for. AWS makes one every four hours
-        at most.
-      - With O(read_mode=bulk), an older report is not used for passwords.
-    type: int
-    default: 4
-  read_access_keys:
-    description:
-      - Whether the active access keys of each console user are counted by a call of their own. Otherwise the number is
-        the credential report's.
-    type: bool
-    default: false
-  automation:
-    description:
-      - What marks a user as a program rather than a person.
-    type: dict
-    suboptions:
-      name_patterns:
-        description:
-          - Regular expressions for whole user names, without regard to case.
-        type: list
-        elements: str
-        default:
-          - (.*[-_.+@=,])?(svc|srv|service|bot|robot|automation|daemon)([-_.+@=,].*)?
-          - (.*[-_.+@=,])?(ci|cd|cron|deploy|deployer|pipeline|jenkins|terraform)([-_.+@=,].*)?
-      path_prefixes:
-        description:
-          - Beginnings of paths.
-        type: list
-        elements: str
-        default: [/service/, /services/, /svc/, /system/, /automation/, /robots/, /ci/]
-      tags:
-        description:
-          - Tags with the values that mark a program, without regard to case.
-        type: dict
-        default:
-          Type: [service, automation, machine, robot]
-          AccountType: [service, automation, machine, robot]
-      groups:
-        description:
-          - Groups whose members are programs.
-        type: list
-        elements: str
-        default: [service-accounts, automation, robots]
 notes:
   - >-
     Needs the permissions C(iam:ListUsers) (without it the task fails), C(iam:GetLoginProfile),
@@ -81,6 +35,8 @@ extends_documentation_fragment:
   - iamguard.console_mfa.attributes.action_group
   - iamguard.console_mfa.connection
   - iamguard.console_mfa.reading
+  - iamguard.console_mfa.reading.selecting
+  - iamguard.console_mfa.passwords
 seealso:
   - module: iamguard.console_mfa.iam_mfa_info
 """
@@ -328,61 +284,20 @@ error:
     permission: iam:ListUsers
 """
 
-import datetime as dt
-
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._console_users import Options, observe
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import AutomationSignals
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._console_users import observe
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._module import (
-    bad_option,
+    PASSWORDS,
+    SELECTING,
+    password_options,
     reading_module,
     run_reading,
     scope,
 )
 
-AUTOMATION = {
-    "name_patterns": {
-        "type": "list",
-        "elements": "str",
-        "default": [
-            r"(.*[-_.+@=,])?(svc|srv|service|bot|robot|automation|daemon)([-_.+@=,].*)?",
-            r"(.*[-_.+@=,])?(ci|cd|cron|deploy|deployer|pipeline|jenkins|terraform)([-_.+@=,].*)?",
-        ],
-    },
-    "path_prefixes": {
-        "type": "list",
-        "elements": "str",
-        "default": ["/service/", "/services/", "/svc/", "/system/", "/automation/", "/robots/", "/ci/"],
-    },
-    "tags": {
-        "type": "dict",
-        "default": {
-            "Type": ["service", "automation", "machine", "robot"],
-            "AccountType": ["service", "automation", "machine", "robot"],
-        },
-    },
-    "groups": {"type": "list", "elements": "str", "default": ["service-accounts", "automation", "robots"]},
-}
-
 
 def main():
-    module = reading_module(
-        {
-            "max_report_age": {"type": "int", "default": 4},
-            "read_access_keys": {"type": "bool", "default": False, "no_log": False},
-            "automation": {"type": "dict", "apply_defaults": True, "options": AUTOMATION},
-        }
-    )
-    try:
-        signals = AutomationSignals.parse(module.params["automation"])
-    except ValueError as problem:
-        bad_option(module, str(problem))
-    options = Options(
-        scope=scope(module.params),
-        bulk=module.params["read_mode"] == "bulk",
-        max_report_age=dt.timedelta(hours=module.params["max_report_age"]),
-        read_access_keys=module.params["read_access_keys"],
-        signals=signals,
-    )
+    module = reading_module(SELECTING | PASSWORDS)
+    options = password_options(module, scope(module))
     run_reading(module, lambda account: observe(account, options))
 
 

@@ -35,6 +35,7 @@ extends_documentation_fragment:
   - iamguard.console_mfa.attributes.action_group
   - iamguard.console_mfa.connection
   - iamguard.console_mfa.reading
+  - iamguard.console_mfa.reading.selecting
 seealso:
   - module: iamguard.console_mfa.iam_console_users_info
 """
@@ -301,12 +302,17 @@ error:
 """
 
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._mfa_devices import Options, observe
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._module import reading_module, run_reading, scope
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._module import (
+    SELECTING,
+    reading_module,
+    run_reading,
+    scope,
+)
 
 
 def main():
-    module = reading_module({})
-    options = Options(scope=scope(module.params), bulk=module.params["read_mode"] == "bulk")
+    module = reading_module(SELECTING)
+    options = Options(scope=scope(module), bulk=module.params["read_mode"] == "bulk")
     run_reading(module, lambda account: observe(account, options))
 
 

@@ -32,6 +32,7 @@ def plain_body(run_id: str, **summary: t.Any) -> dict[str, t.Any]:
         **dict.fromkeys(("caller", "endpoint", "error")),
         **{key: {} for key in dictionaries},
         "summary": summary,
+        "judgement": None,
         "users": [],
         "kind": SHELF.kind,
         "account_id": SHELF.account_id,

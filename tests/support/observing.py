@@ -11,7 +11,7 @@ import typing as t
 
 import botocore.config
 
-from ansible_collections.iamguard.console_mfa.plugins.module_utils import _console_users, _mfa_devices
+from ansible_collections.iamguard.console_mfa.plugins.module_utils import _console_users, _mfa_devices, _validation
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._connection import CallLog, Connection
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import AutomationSignals
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._observe import Account, Budget, Clock, Scope
@@ -130,6 +130,12 @@ class Reading:
 
     def mfa(self, *, bulk: bool = False, scope: Scope | None = None, **account: t.Any) -> Json:
         return _mfa_devices.observe(self._account(**account), _mfa_devices.Options(scope or Scope(), bulk))
+
+    def validate(self, policy: Json, *, bulk: bool = False, exceptions: Json | None = None, **account: t.Any) -> Json:
+        inventory = _validation.Inventory(policy, exceptions or {}, {}, None, None)
+        options = _console_users.Options(Scope(), bulk, dt.timedelta(hours=4), False, AutomationSignals())
+        found = self._account(**account)
+        return _validation.validate(found, options, inventory.question(found.read_at))
 
 
 def console_access(answer: Json) -> dict[str, str]:

@@ -76,6 +76,7 @@ def body(run_id: str = "run-1", *, check_mode: bool = False, **changes: t.Any) -
         "facts": {},
         "users": [],
         "summary": {},
+        "judgement": None,
     } | changes
 
 

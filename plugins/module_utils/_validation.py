@@ -1,0 +1,224 @@
+# Copyright (c) iamguard.console_mfa contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Reads an account and judges it in one go, for as few calls as the verdicts need.
+
+Live, a requirement that the listed virtual devices already meet costs no further call. In bulk, nobody is called a gap
+before both facts, password and devices, were asked for live. Both are decided by the very judge that gives the
+verdicts. This module util is PRIVATE to the collection; it can have breaking changes at any time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import typing as t
+
+from ansible_collections.iamguard.console_mfa.plugins.module_utils import _console_users
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._console_users import Password, PasswordReader
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._iam_api import AwsCallError
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._judge import Observed, judge
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._mfa_devices import (
+    DeviceReader,
+    UserDevices,
+    UsersDevices,
+)
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import CallError, Json, MfaState, User, iso
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._observe import (
+    Account,
+    Fact,
+    Settled,
+    read_settled,
+)
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._policy import Rules, read_rules
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._rejudge import judge_facts
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._subject import subject
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._verdict import Fit, fit_of
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._wording import AccountName
+
+
+@dataclasses.dataclass(frozen=True)
+class Question:
+    """What an account is judged by. ``first_access``: as the judge takes it; None: there are no records."""
+
+    rules: Rules
+    first_access: t.Mapping[str, str | None] | None = None
+    contact_tag: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Both:
+    """What one user's reading gave: the password and, for console users only, the devices."""
+
+    password: Fact[Password]
+    devices: Fact[UserDevices] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Inventory:
+    """What the inventory says, as it stands there; ``exceptions`` and ``out_of_scope`` by the names of variables."""
+
+    policy: Json
+    exceptions: Json
+    out_of_scope: Json
+    first_access: Json | None
+    contact_tag: str | None
+
+    def question(self, now: dt.datetime) -> Question:
+        """Raises `PolicyError` with everything that is wrong."""
+        rules = read_rules(
+            self.policy, exceptions=self.exceptions, out_of_scope=self.out_of_scope, today=now.astimezone(dt.UTC).date()
+        )
+        return Question(rules, first_access=self.first_access, contact_tag=self.contact_tag)
+
+
+def validate(account: Account, options: _console_users.Options, question: Question) -> Json:
+    """The answer of iam_mfa_validate. Raises `AwsCallError` if the users cannot even be listed."""
+    passwords = PasswordReader(account, options)
+    devices = DeviceReader(account, bulk=options.bulk)
+    reading = _Reading(account, options, question, passwords, devices)
+    settled = read_settled(account, options.scope, reading.read)
+    return reading.answer(settled)
+
+
+class _Reading:
+    def __init__(
+        self,
+        account: Account,
+        options: _console_users.Options,
+        question: Question,
+        passwords: PasswordReader,
+        devices: DeviceReader,
+    ) -> None:
+        self._account = account
+        self._bulk = options.bulk
+        self._question = question
+        self._passwords = passwords
+        self._devices = devices
+
+    def read(self, users: list[User]) -> dict[User, Fact[Both]]:
+        passwords = self._passwords.read(users)
+        console = {user: fact for user, fact in passwords.items() if fact != Fact()}
+        devices = self._read_devices(console)
+        if self._bulk:
+            self._confirm_gaps(passwords, devices)
+        return {user: Fact(Both(passwords[user], devices.get(user))) for user in users}
+
+    def _read_devices(self, console: dict[User, Fact[Password]]) -> UsersDevices:
+        if self._bulk:
+            return self._devices.read(list(console))
+        listed = self._devices.listed(list(console))
+        rows = self._rows({user: console[user] for user in listed}, listed)
+        enough = {user: listed[user] for user, row in zip(listed, rows, strict=True) if self._is_met(row)}
+        return enough | self._devices.read_live([user for user in console if user not in enough])
+
+    def _is_met(self, row: Json) -> bool:
+        """Whether devices that are known meet what is asked, whatever others there may be."""
+        user = subject(row)
+        category = self._question.rules.policy.place(user).category
+        return category is not None and fit_of(user, category.requirement) is Fit.MET
+
+    def _confirm_gaps(self, passwords: dict[User, Fact[Password]], devices: UsersDevices) -> None:
+        """Asks live for what of a gap is known only from the report or the list of virtual devices. Changes both."""
+        console = {user: fact for user, fact in passwords.items() if fact != Fact()}
+        gaps = self._gaps(self._rows(console, devices))
+        doubtful = [user for user in console if user.user_id in gaps and console[user].value == Password()]
+        passwords.update(self._passwords.read_live(doubtful))
+        known = [devices[user].value for user in console]
+        partly = {user for user, value in zip(console, known, strict=True) if value is not None and not value.complete}
+        devices.update(self._devices.read_live([user for user in partly if user.user_id in gaps]))
+        for user in doubtful:
+            if passwords[user] == Fact():  # the report was wrong: there is no password any more
+                devices.pop(user, None)
+
+    def _rows(self, console: dict[User, Fact[Password]], devices: UsersDevices) -> list[Json]:
+        """Rows to decide by, as an assessment would join them; prepared devices, which decide nothing, are left out."""
+        rows = self._passwords.deciding_rows(console)
+        return [row | _device_facts(devices[user]) for user, row in zip(console, rows, strict=True)]
+
+    def _gaps(self, rows: list[Json]) -> set[str | None]:
+        """The UserIds of those who would be gaps by what is known so far."""
+        question, connection = self._question, self._account.connection
+        observed = Observed(
+            account=AccountName(connection.account_id, None, connection.partition),
+            users=rows,
+            complete=True,
+            first_access=question.first_access,
+            contact_tag=question.contact_tag,
+        )
+        findings = judge(observed, question.rules, self._account.read_at).findings
+        return {finding.subject.user_id for finding in findings if finding.ruling.gap}
+
+    def answer(self, settled: Settled[Both]) -> Json:
+        users = self._passwords.answer(_passwords_of(settled))
+        mfa = self._devices.answer(_devices_of(settled))
+        source = users["source"] | {
+            key: mfa["source"][key] for key in ("complete", "missing", "calls", "regions", "endpoint")
+        }
+        question = self._question
+        _rows, judgement = judge_facts(
+            {"console_users": users, "mfa": mfa},
+            question.rules,
+            self._account.read_at,
+            first_access=question.first_access,
+            contact_tag=question.contact_tag,
+        )
+        rules = question.rules
+        return {
+            "account": users["account"],
+            "source": source,
+            **judgement.document(),
+            "policy": {"document": rules.policy.document(), "sha256": rules.policy_sha256},
+            "decisions_document": {"document": rules.decisions_document(), "sha256": rules.decisions_sha256},
+            "facts": {"console_users": users, "mfa": mfa},
+        }
+
+
+def _device_facts(fact: Fact[UserDevices]) -> Json:
+    if fact.value is None:
+        return {"mfa_state": str(MfaState.UNKNOWN), "devices": None, "devices_complete": False}
+    state = MfaState.ENABLED if fact.value.devices else MfaState.NONE
+    return {
+        "mfa_state": str(state),
+        "devices": [device.as_dict() for device in fact.value.devices],
+        "devices_complete": fact.value.complete,
+    }
+
+
+def _passwords_of(settled: Settled[Both]) -> Settled[Password]:
+    facts = {
+        user_id: Fact(error=fact.error) if fact.value is None else fact.value.password
+        for user_id, fact in settled.facts.items()
+    }
+    return settled.with_facts(facts)
+
+
+def _devices_of(settled: Settled[Both]) -> Settled[UserDevices]:
+    """Of console users only: the others were not asked about."""
+    facts = {
+        user_id: Fact(error=fact.error) if fact.value is None else fact.value.devices
+        for user_id, fact in settled.facts.items()
+    }
+    return settled.with_facts({user_id: fact for user_id, fact in facts.items() if fact is not None})
+
+
+WARN_CLOCK_SKEW = dt.timedelta(seconds=60)
+MAX_CLOCK_SKEW = dt.timedelta(seconds=300)
+
+
+def check_clock(account: Account, most: dt.timedelta, warn: t.Callable[[str], object]) -> None:
+    """Refuses to judge dates where this machine's clock is far from AWS's: nobody can tell which of them is wrong.
+
+    Only a custom endpoint, a sandbox with a clock of its own, may be allowed more. Raises `AwsCallError`.
+    """
+    connection = account.connection
+    offset = connection.clock_offset
+    if not connection.calls.custom_endpoint:
+        most = min(most, MAX_CLOCK_SKEW)
+    aws, machine = iso(account.read_at), iso(account.read_at - offset)
+    words = f"AWS's clock says {aws}, this machine's says {machine}: set this machine's clock (NTP)"
+    if abs(offset) > most:
+        raise AwsCallError(CallError("GetCallerIdentity", "ClockSkew", f"{words} and run again"))
+    if abs(offset) > WARN_CLOCK_SKEW:
+        warn(words)

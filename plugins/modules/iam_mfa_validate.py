@@ -1,0 +1,415 @@
+#!/usr/bin/python
+# Copyright (c) iamguard.console_mfa contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Ansible module: judge an account against the policy of the inventory."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: iam_mfa_validate
+short_description: Tell whether every console user of an account has the MFA that the policy asks for
+version_added: 1.0.0
+description:
+  - Reads the account anew, holds every IAM user with a console password against the policy and the decisions of the
+    inventory, and gives each exactly one verdict.
+  - What could not be read is V(unknown) and a gap; a policy that cannot be read whole is refused.
+  - Changes nothing. A gap does not fail the task; look at RV(compliant), or let the role V(mfa_validation) do it.
+author:
+  - iamguard.console_mfa contributors (@iamguard)
+options:
+  policy:
+    description:
+      - How users must use MFA, as the variable C(console_mfa_policy) of the inventory has it.
+    type: dict
+    required: true
+  exceptions:
+    description:
+      - The exceptions, a list under the name of each variable C(console_mfa_exceptions_*) that has some.
+    type: dict
+    default: {}
+  out_of_scope:
+    description:
+      - The users who are out of scope, a list under the name of each variable C(console_mfa_out_of_scope_*).
+    type: dict
+    default: {}
+  first_access:
+    description:
+      - When each user first had a password, as earlier records know it, by the user's unique id. The time to enroll
+        (C(grace_days)) begins then. Without it, it begins with the password that the user has now, and the finding
+        says so.
+    type: dict
+  contact_tag:
+    description:
+      - The tag that has a user's address. Nobody approves an exception for himself, under whatever name.
+    type: str
+  max_clock_skew:
+    description:
+      - By how many seconds this machine's clock may differ from AWS's. More than 60 give a warning.
+      - More than 300 are only accepted together with a custom endpoint.
+    type: int
+    default: 300
+notes:
+  - >-
+    Needs the permissions of M(iamguard.console_mfa.iam_console_users_info) and M(iamguard.console_mfa.iam_mfa_info).
+  - >-
+    With O(read_mode=live), users whose listed virtual devices already meet what is asked are not asked for further
+    devices. With O(read_mode=bulk), nobody is a gap before password and devices were looked up live.
+  - All dates are held against AWS's clock, in UTC. A date holds to the last second of its day.
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+  - iamguard.console_mfa.attributes
+  - iamguard.console_mfa.attributes.info_module
+  - iamguard.console_mfa.attributes.action_group
+  - iamguard.console_mfa.connection
+  - iamguard.console_mfa.reading
+  - iamguard.console_mfa.passwords
+seealso:
+  - module: iamguard.console_mfa.iam_console_users_info
+  - module: iamguard.console_mfa.iam_mfa_info
+"""
+
+EXAMPLES = r"""
+- name: Judge an account
+  iamguard.console_mfa.iam_mfa_validate:
+    account_id: "111122223333"
+    profile: audit
+    region: eu-central-1
+    policy:
+      decided_by: ciso@example.com
+      decided_on: "2026-11-01"
+      effective_from: "2026-11-15"
+      default:
+        devices: {allowed: [virtual, hardware, fido], minimum: 1}
+        grace_days: 14
+    exceptions:
+      console_mfa_exceptions_all:
+        - user_names: [break-glass-1]
+          account_ids: ["111122223333"]
+          reason: Break-glass, password in the safe
+          approved_by: ciso@example.com
+          approved_on: "2026-11-01"
+          safeguards: [alarm on ConsoleLogin]
+          expires: "2027-05-01"
+  register: validation
+
+- name: Name the gaps
+  ansible.builtin.debug:
+    msg: "{{ validation.findings | selectattr('gap') | map(attribute='message') }}"
+
+- name: Refuse an account with gaps
+  ansible.builtin.assert:
+    that: validation.compliant
+"""
+
+RETURN = r"""
+account:
+  description: The account that was read.
+  returned: success
+  type: dict
+  sample: {"account_id": "111122223333", "alias": "example-production", "partition": "aws"}
+  contains:
+    account_id:
+      description: The account's id.
+      returned: success
+      type: str
+    alias:
+      description: The account's alias; null if it has none or it could not be read.
+      returned: success
+      type: str
+    partition:
+      description: The account's partition.
+      returned: success
+      type: str
+source:
+  description: Where the facts are from and what is missing of them.
+  returned: success
+  type: dict
+  sample:
+    mode: live
+    read_at: "2026-11-24T03:40:00Z"
+    report_generated_at: "2026-11-24T01:12:09Z"
+    password_facts_complete_until: "2026-11-24T03:40:00Z"
+    complete: true
+    missing: []
+    clock: {"aws": "2026-11-24T03:40:00Z", "controller": "2026-11-24T03:40:00Z"}
+    caller: {"arn": "arn:aws:sts::111122223333:assumed-role/console-mfa-audit/console_mfa-ops", "user_id":
+      "AROAEXAMPLE:console_mfa-ops"}
+    endpoint: default
+    calls: {"ListUsers": 2, "GetLoginProfile": 3}
+    regions: [aws-global]
+    account_users: 3
+    listed_users: 3
+  contains:
+    mode:
+      description: V(live) or V(bulk).
+      returned: success
+      type: str
+    read_at:
+      description: When the reading began, by AWS's clock.
+      returned: success
+      type: str
+    report_generated_at:
+      description: The date of the credential report; null where none was read.
+      returned: success
+      type: str
+    password_facts_complete_until:
+      description:
+        - Passwords that were made or removed after this time may be missing. In bulk mode that is 15 minutes ago,
+          because CloudTrail shows events late.
+      returned: success
+      type: str
+    complete:
+      description: Whether everything that decides about a user was read, for every user of the account.
+      returned: success
+      type: bool
+    missing:
+      description: The facts that are null in the answer, each with C(fact), C(reason), and C(permission) where one is
+        missing.
+      returned: success
+      type: list
+      elements: dict
+    clock:
+      description: The beginning by AWS's clock and by this machine's.
+      returned: success
+      type: dict
+    caller:
+      description: The identity that asked, with C(arn) and C(user_id).
+      returned: success
+      type: dict
+    endpoint:
+      description: V(default), or V(custom) where the answers are not from AWS itself.
+      returned: success
+      type: str
+    calls:
+      description: How many requests were sent, by operation, repetitions included.
+      returned: success
+      type: dict
+    regions:
+      description: The Regions that were asked.
+      returned: success
+      type: list
+      elements: str
+    account_users:
+      description: How many users the account has by its own count; null where the count could not be read.
+      returned: success
+      type: int
+    listed_users:
+      description: How many users the account's list has.
+      returned: success
+      type: int
+compliant:
+  description: Whether everything was read and nobody is a gap.
+  returned: success
+  type: bool
+  sample: false
+rollout_complete:
+  description: Whether, besides, nobody has anything left to do before a date to come.
+  returned: success
+  type: bool
+  sample: false
+findings:
+  description: A finding for each console user, sorted by name.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - user_name: alice
+      user_id: AIDAEXAMPLEALICE00001
+      arn: arn:aws:iam::111122223333:user/alice
+      category: default
+      requirement: {"allowed": ["virtual", "hardware", "fido"], "minimum": 1, "exclusive": false}
+      verdict: overdue
+      gap: true
+      gap_from: "2026-11-30T00:00:00Z"
+      due: "2026-11-29T23:59:59Z"
+      meets_requirement: false
+      decision: null
+      devices: []
+      evidence: null
+      discrepancies: []
+      compliance_references: ["CIS AWS Foundations Benchmark v3.0 1.10"]
+      message: alice has no MFA device
+      remediation: {"who": "user", "action": "enroll", "text": "Enroll a device", "command": []}
+  contains:
+    user_name:
+      description: The user's name.
+      returned: success
+      type: str
+    user_id:
+      description: The user's unique id.
+      returned: success
+      type: str
+    arn:
+      description: The user's ARN.
+      returned: success
+      type: str
+    category:
+      description: The category of the policy that the user is in; null where there is none or it is not known.
+      returned: success
+      type: str
+    requirement:
+      description: What the category asks for, with C(allowed) kinds, C(minimum) and C(exclusive).
+      returned: success
+      type: dict
+    verdict:
+      description:
+        - One of V(compliant), V(pending), V(overdue), V(wrong_device), V(too_few_devices), V(excepted),
+          V(out_of_scope), V(exception_expired), V(scope_expired), V(undecided), V(contradicted), V(unknown).
+      returned: success
+      type: str
+    gap:
+      description: Whether this is a gap today.
+      returned: success
+      type: bool
+    gap_from:
+      description: Since or from when it is a gap; null where nobody can tell or none is ahead.
+      returned: success
+      type: str
+    due:
+      description: Until when the requirement need not be met.
+      returned: success
+      type: str
+    meets_requirement:
+      description: Whether the devices are what is asked for; null where nothing is asked or it is not known.
+      returned: success
+      type: bool
+    decision:
+      description: The exception or out-of-scope decision that was looked at, and what it is worth.
+      returned: success
+      type: dict
+    devices:
+      description: The devices that were seen, as in RV(iamguard.console_mfa.iam_mfa_info#module:users[].devices).
+      returned: success
+      type: list
+      elements: dict
+    evidence:
+      description: What sign-ins say of the user; null where that was not asked for.
+      returned: success
+      type: dict
+    discrepancies:
+      description: What is no gap but worth a look, each with C(code), C(message) and C(remediation).
+      returned: success
+      type: list
+      elements: dict
+    compliance_references:
+      description: The controls of standards that the user does not pass.
+      returned: success
+      type: list
+      elements: str
+    message:
+      description: The verdict in a sentence.
+      returned: success
+      type: str
+    remediation:
+      description: Who should do what, in C(who), C(action), C(text), and C(command), commands that can be pasted.
+      returned: success
+      type: dict
+summary:
+  description: >-
+    Counts of console users, of those in scope and meeting the requirement, by verdict and by category, and the
+    coverage in percent (null for nobody; unknown counts as not meeting).
+  returned: success
+  type: dict
+  sample:
+    console_users: 1
+    in_scope: 1
+    meeting_requirement: 0
+    coverage_percent: 0.0
+    gaps: 1
+decisions:
+  description: >-
+    Every name in every decision for this account, with C(matched), C(status) (and why), C(expired) and C(expiring).
+  returned: success
+  type: list
+  elements: dict
+  sample: []
+discrepancies:
+  description: All discrepancies, of users and of devices that are nobody's.
+  returned: success
+  type: list
+  elements: dict
+  sample: []
+compliance_references:
+  description: The controls of standards that are about this, and whether the account passes them.
+  returned: success
+  type: list
+  elements: dict
+  sample: []
+policy:
+  description: The policy as it was understood (C(document)), and its SHA-256.
+  returned: success
+  type: dict
+  sample: {"document": {"decided_by": "ciso@example.com"}, "sha256": "9f86d081884c7d65"}
+decisions_document:
+  description: The decisions as they were understood (C(document)), and their SHA-256.
+  returned: success
+  type: dict
+  sample: {"document": {"exceptions": {}}, "sha256": "9f86d081884c7d65"}
+facts:
+  description: >-
+    What was observed, as M(iamguard.console_mfa.iam_console_users_info) (C(console_users)) and
+    M(iamguard.console_mfa.iam_mfa_info) (C(mfa)) return it.
+  returned: success
+  type: dict
+  sample: {"console_users": {}, "mfa": {}}
+error:
+  description: What failed, with C(account_id), C(operation), C(code), C(message) and C(permission).
+  returned: failure
+  type: dict
+  sample:
+    account_id: "111122223333"
+    operation: ListUsers
+    code: AccessDenied
+    message: "User: arn:aws:iam::111122223333:user/ops is not authorized to perform: iam:ListUsers"
+    permission: iam:ListUsers
+"""
+
+import datetime as dt
+
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._module import (
+    PASSWORDS,
+    everybody,
+    password_options,
+    reading_module,
+    run_reading,
+)
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._policy import PolicyError
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._validation import Inventory, check_clock, validate
+
+JUDGING = {
+    "policy": {"type": "dict", "required": True},
+    "exceptions": {"type": "dict", "default": {}},
+    "out_of_scope": {"type": "dict", "default": {}},
+    "first_access": {"type": "dict"},
+    "contact_tag": {"type": "str"},
+    "max_clock_skew": {"type": "int", "default": 300},
+}
+
+
+def main():
+    module = reading_module(PASSWORDS | JUDGING)
+    options = password_options(module, everybody())
+    inventory = Inventory(
+        policy=module.params["policy"],
+        exceptions=module.params["exceptions"],
+        out_of_scope=module.params["out_of_scope"],
+        first_access=module.params["first_access"],
+        contact_tag=module.params["contact_tag"],
+    )
+
+    def observe(account):
+        check_clock(account, dt.timedelta(seconds=module.params["max_clock_skew"]), module.warn)
+        return validate(account, options, inventory.question(account.read_at))
+
+    try:
+        run_reading(module, observe)
+    except PolicyError as problem:
+        module.fail_json(msg=str(problem), policy_errors=list(problem.errors))
+
+
+if __name__ == "__main__":
+    main()
