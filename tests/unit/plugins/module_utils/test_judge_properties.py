@@ -17,6 +17,7 @@ import pytest
 from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._enrollment_plan import plan_enrollment
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._judge import Judgement, Observed, judge
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._policy import PolicyError, Rules, read_rules
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._verdict import Verdict
@@ -333,6 +334,22 @@ def test_everybody_gets_exactly_one_verdict(world: World) -> None:
     assert all(
         (found["remediation"] is None) is (found["meets_requirement"] is True) or not found["gap"] for found in findings
     )
+
+
+@USUAL
+@given(worlds())
+def test_only_who_is_known_to_need_a_device_is_enrolled(world: World) -> None:
+    judged = world.judge()
+    users = plan_enrollment(judged).document()["users"]
+    assert [user["user_id"] for user in users] == [found.subject.user_id for found in judged.findings]
+    for user, found in zip(users, judged.findings, strict=True):
+        if user["enroll"]:
+            assert found.unmet
+            assert user["due"]
+            assert user["missing"] > 0
+            assert user["kinds"]
+        elif found.unmet:
+            assert user["action"] in ("remove_device", "delete_login_profile")
 
 
 @USUAL
