@@ -13,7 +13,6 @@ variables with which pip may have been told about a certificate bundle or an ind
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import os
 import pathlib
@@ -28,9 +27,10 @@ from with_sandbox import SandboxError, running_sandbox
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PYTHON_VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
-CORE_VERSION = importlib.metadata.version("ansible-core")
-# One for each version, since runs of two may overlap; short, since the paths below it end up in shebang lines.
-HOME = ROOT / ".build" / "home" / CORE_VERSION
+# Runs in two environments may overlap, also if both have the same versions: each has places of its own.
+LEG = pathlib.Path(sys.prefix).name.lstrip(".")
+# Short, since the paths below it end up in shebang lines.
+HOME = ROOT / ".build" / "home" / LEG
 COMMANDS = ("sanity", "integration")
 SKIPPED = "All targets skipped"
 PIP_STUB = """
@@ -122,7 +122,7 @@ def main(arguments: list[str]) -> int:
         return 2
     command, *options = arguments
     started = time.monotonic()
-    work = ROOT / ".build" / "ansible-test" / f"{command}-{CORE_VERSION}-python{PYTHON_VERSION}"
+    work = ROOT / ".build" / "ansible-test" / f"{command}-{LEG}"
     copy = copy_checkout(work)
     prepare_home()
     try:

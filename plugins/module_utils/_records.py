@@ -35,7 +35,7 @@ KINDS = ("run", "assessment", "validation", "enrollment", "signin_test")
 STATUSES = ("complete", "incomplete", "failed")
 
 # Two runs in the same microsecond with the same run id are the only way to meet a taken name.
-NAME_ATTEMPTS = 10
+NAME_ATTEMPTS = 100
 
 _ACCOUNT_ID = re.compile(r"[0-9]{12}", re.ASCII)
 # Part of a file name: no separator, no leading dot or dash, and no end that reads like the mark of a check-mode record.

@@ -59,6 +59,7 @@ def account_rows(
     records: t.Mapping[str, Mapping | None],
     fleet: FleetCheck,
     *,
+    run_hosts: t.Container[str] = (),
     now: dt.datetime,
     max_record_age: dt.timedelta,
 ) -> list[Row]:
@@ -68,6 +69,7 @@ def account_rows(
     :param results: host name to what the role says of this run: ``{run_id, status, error, summary, sandbox}``
     :param records: account id to its latest record in the store, for accounts that were not run; a record that cannot
         be read or trusted comes as ``{"problem": why}``
+    :param run_hosts: the hosts that were run; one of them without a result broke down on the way
     """
     rows = []
     for name, value in accounts.items():
@@ -78,6 +80,8 @@ def account_rows(
             rows.append(_from_result(name, account_id, result, now))
         elif problem := account_id_problem(value, f"of {name}"):
             rows.append(_row(name, account_id, "failed", [problem]))
+        elif name in run_hosts:
+            rows.append(_row(name, account_id, "failed", ["ended without a result: its own error is above"]))
         else:
             rows.append(_from_record(name, account_id, records.get(account_id), now, max_record_age))
         if decision := fleet["expired"].get(account_id):

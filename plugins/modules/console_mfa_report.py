@@ -32,6 +32,12 @@ options:
         not run are absent, or have nothing.
     type: dict
     default: {}
+  run_hosts:
+    description:
+      - The hosts that were run. One of them without a result has failed, whatever its latest record says.
+    type: list
+    elements: str
+    default: []
   accounts_out_of_scope:
     description:
       - The decisions to leave accounts out. A malformed one fails the task.
@@ -231,6 +237,7 @@ def main() -> None:
         argument_spec={
             "accounts": {"type": "dict", "required": True},
             "results": {"type": "dict", "default": {}},
+            "run_hosts": {"type": "list", "elements": "str", "default": []},
             "accounts_out_of_scope": {"type": "list", "elements": "raw", "default": []},
             "store": {"type": "dict", "options": STORE_OPTIONS},
             "max_record_age": {"type": "float", "default": 26},
@@ -238,7 +245,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    accounts, results = module.params["accounts"], module.params["results"]
+    accounts, results, run_hosts = (module.params[name] for name in ("accounts", "results", "run_hosts"))
     now = dt.datetime.now(dt.UTC)
     fleet = check_fleet(accounts, module.params["accounts_out_of_scope"], today=now.date())
     if fleet["problems"]:
@@ -246,13 +253,15 @@ def main() -> None:
     not_run = [
         account_id
         for name, account_id in accounts.items()
-        if not results.get(name) and not account_id_problem(account_id, name) and account_id not in fleet["left_out"]
+        if not (results.get(name) or name in run_hosts or account_id_problem(account_id, name))
+        and account_id not in fleet["left_out"]
     ]
     rows = _report.account_rows(
         accounts,
         results,
         latest_records(module.params["store"], not_run),
         fleet,
+        run_hosts=run_hosts,
         now=now,
         max_record_age=dt.timedelta(hours=module.params["max_record_age"]),
     )

@@ -204,10 +204,10 @@ class Generator:
             action,
             pick.choice(ACTIONS[action]),
             context,
-            [self.policy(action, 0.7) for _ in range(pick.choice([0, 1, 2, 3]))],
+            [self.policy(action, 0.7) for _n in range(pick.choice([0, 1, 2, 3]))],
             self.policy(action) if pick.random() < 0.2 else None,
             self.policy(action) if principal == SESSION and not with_resource_policy and pick.random() < 0.7 else None,
-            [[self.policy(action) for _ in range(pick.choice([1, 2]))] for _ in range(pick.choice([0, 0, 0, 1, 2]))],
+            [[self.policy(action) for _n in range(pick.choice([1, 2]))] for _n in range(pick.choice([0, 0, 0, 1, 2]))],
             self.resource_policy(assume) if with_resource_policy else None,
         )
 
@@ -216,7 +216,7 @@ class Generator:
         return {key: self.random.choice(values) for key, values in pools.items() if self.random.random() < 0.6}
 
     def policy(self, action: str, allow: float = 0.85) -> dict[str, Any]:
-        statements = [self.statement(action, allow) for _ in range(self.random.choice([1, 2, 3]))]
+        statements = [self.statement(action, allow) for _n in range(self.random.choice([1, 2, 3]))]
         return {"Version": "2012-10-17", "Statement": statements}
 
     def statement(self, action: str, allow: float) -> dict[str, Any]:
@@ -238,7 +238,7 @@ class Generator:
 
     def resource_policy(self, assume: bool) -> dict[str, Any]:
         statements = []
-        for _ in range(self.random.choice([1, 1, 2])):
+        for _n in range(self.random.choice([1, 1, 2])):
             principals = self._some(PRINCIPALS)
             statement: dict[str, Any] = {
                 "Effect": "Allow" if self.random.random() < 0.8 else "Deny",
@@ -255,7 +255,7 @@ class Generator:
     def conditions(self, external: bool = False) -> dict[str, dict[str, Any]]:
         tests = TESTS + [(["StringEquals", "StringLike"], ["sts:ExternalId"], ["secret-1", "secret-?"])] * 4 * external
         block: dict[str, dict[str, Any]] = {}
-        for _ in range(self.random.choice([0, 0, 1, 1, 2])):
+        for _n in range(self.random.choice([0, 0, 1, 1, 2])):
             if self.random.random() < 0.2:
                 operators, keys, values = SET_TESTS
                 name = self.random.choice(["ForAllValues:", "ForAnyValue:"]) + self.random.choice(operators)
@@ -282,7 +282,7 @@ class Generator:
 
 def test_thousands_of_generated_questions_get_the_answer_that_iam_simulate_gives() -> None:
     generator = Generator(SEED)
-    questions = [generator.question() for _ in range(QUESTIONS)]
+    questions = [generator.question() for _n in range(QUESTIONS)]
 
     answers = ask(questions)
 
@@ -420,7 +420,7 @@ DIFFERENCES: dict[str, tuple[Question, str, str, str]] = {
 
 @pytest.fixture(scope="module")
 def their_answers() -> dict[str, str]:
-    return dict(zip(DIFFERENCES, ask([question for question, *_ in DIFFERENCES.values()]), strict=True))
+    return dict(zip(DIFFERENCES, ask([difference[0] for difference in DIFFERENCES.values()]), strict=True))
 
 
 @pytest.mark.parametrize("name", DIFFERENCES)

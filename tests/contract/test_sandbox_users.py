@@ -74,7 +74,7 @@ def test_get_user_shows_tags_and_boundary(iam: t.Any) -> None:
     user = iam.get_user(UserName="alice")["User"]
     assert [tag["Key"] for tag in user["Tags"]] == ["C", "a", "b"]
     assert user["PermissionsBoundary"] == {
-        "PermissionsBoundaryType": "PermissionsBoundaryPolicy",
+        "PermissionsBoundaryType": "Policy",
         "PermissionsBoundaryArn": "arn:aws:iam::aws:policy/ReadOnlyAccess",
     }
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 import typing as t
 
 import pytest
@@ -238,6 +239,10 @@ def well_fleet(fleet_of: FleetOf) -> Fleet:
     return fleet_of(accounts, hosts, {"base": {"account_id": BASE_ACCOUNT, "user": "pipeline"}})
 
 
+def no_command(*_args: object, **_options: object) -> t.NoReturn:
+    raise AssertionError("a record without an inventory directory asks git for nothing")
+
+
 def record_of_before(fleet: Fleet, account_id: str, age: dt.timedelta) -> None:
     """Leave the record of a run that many days ago."""
     now = dt.datetime.now(dt.UTC) - age
@@ -255,6 +260,7 @@ def record_of_before(fleet: Fleet, account_id: str, age: dt.timedelta) -> None:
         started_at=None,
         ansible_core="2.21.5",
         now=now,
+        run_command=no_command,
     )
     store = open_store({"kind": "directory", "path": str(fleet.store)})
     store.ready()
@@ -302,6 +308,45 @@ def test_the_report_comes_when_every_account_fails(well_fleet: Fleet) -> None:
     assert {row["status"] for row in run.rows.values()} == {"failed"}
     assert "Console sign-in and MFA: 3 accounts, 0 read completely, 3 red" in run.output
     assert "3 of 3 accounts have no complete and recent assessment" in run.output
+
+
+def test_an_account_that_breaks_down_is_red_and_not_yesterdays_green(well_fleet: Fleet) -> None:
+    record_of_before(well_fleet, STALE, dt.timedelta(hours=1))
+    well_fleet.hosts["stale"]["console_mfa_time_budget"] = "soon"
+    # Settings that would turn one account's failure into everybody's, or run for each host what is to run once.
+    well_fleet.extra_environment = {"ANSIBLE_ANY_ERRORS_FATAL": "true", "ANSIBLE_STRATEGY": "ansible.builtin.free"}
+    run = well_fleet.assess()
+    assert run.status == 2
+    assert {name: row["status"] for name, row in run.rows.items()} == {
+        "well": "complete",
+        "stale": "failed",
+        "never": "complete",
+    }
+    assert "ended without a result" in run.reasons("stale")
+    assert len(well_fleet.records("fleet", "run")) == 1
+
+
+def test_records_go_to_a_bucket_with_the_credentials_of_the_controller(fleet_of: FleetOf) -> None:
+    """The accounts have a profile; the bucket is reached with the keys that are exported."""
+    base = base_account()
+    base["buckets"] = [{"name": "example-audit", "region": "eu-central-1"}]
+    keeper = document({"Effect": "Allow", "Action": "s3:*", "Resource": "*"})
+    base["users"].append({"name": "keeper", "inline_policies": [{"name": "keep", "document": keeper}]})
+    store = {"kind": "s3", "bucket": "example-audit", "prefix": "mfa", "region": "eu-central-1"}
+    profiles = {"base": {"account_id": BASE_ACCOUNT, "user": "pipeline"}}
+    fleet = fleet_of([base, account(WELL, console_user("alice", PHONE))], {"well": by_role(WELL)}, profiles)
+    fleet.all_vars["console_mfa_record_store"] = {**store, "endpoint_url": fleet.url}
+    fleet.extra_environment = fleet.sandbox.environment(BASE_ACCOUNT, user="keeper")
+
+    # AWX may keep no directory, but a bucket.
+    run = fleet.assess("--extra-vars", "awx_job_id=17")
+    assert run.status == 0, run.output
+    kept = sorted(fleet.sandbox.buckets.by_name["aws", "example-audit"].objects)
+    assert [re.sub(r"\d{8}T[\d.]+Z-[0-9a-f]{12}", "<name>", key) for key in kept] == [
+        f"mfa/{WELL}/assessment/<name>.csv",
+        f"mfa/{WELL}/assessment/<name>.json",
+        "mfa/fleet/run/<name>.json",
+    ]
 
 
 def test_an_inventory_without_accounts_is_refused(well_fleet: Fleet) -> None:

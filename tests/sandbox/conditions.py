@@ -133,7 +133,7 @@ class Text:
         if self.regex(context) is not None:
             return False
         known = next(number for number, part in enumerate(self.parts) if part[0] == "variable")
-        head, slash, _ = (Text(self.parts[:known]).regex(context) or "").partition("/")
+        head, slash, _rest = (Text(self.parts[:known]).regex(context) or "").partition("/")
         return arn_matches(f"{head}{slash}.*" + ":.*" * (5 - head.count(":")), arn)
 
 

@@ -37,7 +37,10 @@ from .wire import Credential, HttpReply, HttpRequest
 if t.TYPE_CHECKING:
     import boto3
 
-from . import iam_account, iam_details, iam_devices, iam_report, iam_users, sts  # noqa: F401  # each enters its operations
+from . import iam_account, iam_details, iam_devices, iam_report, iam_users, sts
+
+# Each enters its operations into OPERATIONS when it is imported.
+MODELS = (iam_account, iam_details, iam_devices, iam_report, iam_users, sts)
 
 PREFIX = "/_sandbox/"
 

@@ -31,7 +31,7 @@ def show_user(user: User) -> Result:
 def show_boundary(principal: Principal) -> Result:
     if principal.boundary is None:
         return {}
-    boundary = {"PermissionsBoundaryType": "PermissionsBoundaryPolicy", "PermissionsBoundaryArn": principal.boundary}
+    boundary = {"PermissionsBoundaryType": "Policy", "PermissionsBoundaryArn": principal.boundary}
     return {"PermissionsBoundary": boundary}
 
 

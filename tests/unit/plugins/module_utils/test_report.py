@@ -40,18 +40,20 @@ ERROR = {"operation": "AssumeRole", "message": "account 333333333333: may not as
 FAILED = RESULT | {"status": "failed", "summary": None, "error": ERROR}
 
 
-def record(age: dt.timedelta, result: dict[str, t.Any] = RESULT) -> dict[str, t.Any]:
+def record(age: dt.timedelta, result: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+    result = RESULT if result is None else result
     time = (NOW - age).isoformat()
     summary = result["summary"] and result["summary"] | {"read_at": time}
     return result | {"summary": summary, "ended_at": {"aws": time, "controller": time}, "name": "x.json"}
 
 
 def rows_of(
-    accounts: t.Mapping[str, object] = ONE,
+    accounts: t.Mapping[str, object] | None = None,
     results: t.Mapping[str, t.Any] | None = None,
     records: t.Mapping[str, t.Any] | None = None,
     out_of_scope: object = None,
 ) -> list[_report.Row]:
+    accounts = ONE if accounts is None else accounts
     fleet = check_fleet(accounts, out_of_scope, today=NOW.date())
     return _report.account_rows(accounts, results or {}, records or {}, fleet, now=NOW, max_record_age=MAX_AGE)
 
@@ -134,6 +136,14 @@ def test_an_account_with_a_malformed_id_is_red_and_says_what_to_write() -> None:
     (row,) = rows_of({"production": 111122223333})
     assert row["status"] == "failed"
     assert "quote it" in row["reasons"][0]
+
+
+def test_an_account_that_was_run_and_has_no_result_is_red_whatever_its_record_says() -> None:
+    fleet = check_fleet(ONE, today=NOW.date())
+    records = {"111122223333": record(HOUR)}
+    (row,) = _report.account_rows(ONE, {}, records, fleet, run_hosts=["production"], now=NOW, max_record_age=MAX_AGE)
+    assert (row["status"], row["from"]) == ("failed", None)
+    assert "without a result" in row["reasons"][0]
 
 
 def test_facts_of_a_record_come_with_their_age() -> None:

@@ -76,9 +76,8 @@ def test_an_account_that_was_not_run_is_reported_from_its_record(run, recorded):
     assert row["summary"]["console_users"] == 1
 
 
-@pytest.mark.parametrize("max_record_age", [0, 0.000001])
-def test_a_record_older_than_allowed_is_red(run, recorded, max_record_age):
-    result = run(accounts={"production": ACCOUNT_ID}, max_record_age=max_record_age)
+def test_a_record_older_than_allowed_is_red(run, recorded):
+    result = run(accounts={"production": ACCOUNT_ID}, max_record_age=0)
     assert [row["status"] for row in result["accounts"]] == ["stale"]
     assert result["compliant_reading"] is False
 
