@@ -106,8 +106,11 @@ def test_a_row_that_names_nobody_is_refused(broken: Json) -> None:
 
 
 def test_two_rows_of_one_user_are_refused() -> None:
-    with pytest.raises(BadRowError, match=USER_ID):
+    with pytest.raises(BadRowError, match=f"more than one row for {USER_ID}: a user is judged once"):
         judgement([row(), row(APP)])
+    bob = row(user_name="bob")
+    with pytest.raises(BadRowError, match=f"more than one row for {USER_ID} and 1 more: a user is judged once"):
+        judgement([bob, row(), row(APP), bob])
 
 
 def test_two_users_of_one_name_are_judged_apart() -> None:
