@@ -257,9 +257,10 @@ def judge(observed: Observed, rules: Rules, now: dt.datetime) -> Judgement:
 def _subjects(rows: t.Iterable[Json]) -> list[Subject]:
     subjects = sorted(map(subject, rows), key=lambda user: (user.key, user.user_name, user.user_id or ""))
     ids = collections.Counter(user.user_id for user in subjects if user.user_id)
-    twice = [user_id for user_id, count in ids.items() if count > 1]
+    twice = sorted(user_id for user_id, count in ids.items() if count > 1)
     if twice:
-        raise BadRowError(f"more than one row for {', '.join(sorted(twice))}: a user is judged once")
+        more = f" and {len(twice) - 1} more" if len(twice) > 1 else ""
+        raise BadRowError(f"more than one row for {twice[0]}{more}: a user is judged once")
     return subjects
 
 

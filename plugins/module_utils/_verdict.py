@@ -190,7 +190,7 @@ def start_after(day: dt.date) -> dt.datetime:
 
 
 def rule(case: Case) -> Ruling:
-    """The first row that fits. Total: the last two rows leave nobody out."""
+    """The first row that fits. Total: the last rows leave nobody out."""
     fit = fit_of(case.subject, case.requirement)
     for row in _ROWS:
         ruling = row(case, fit)
@@ -337,12 +337,6 @@ def _row_9_expired(case: Case, fit: Fit) -> Ruling | None:
     return None
 
 
-def _row_10_due_unknown(case: Case, _fit: Fit) -> Ruling | None:
-    if case.due is not None:
-        return None
-    return _unknown("When this user first had a password is not known, and the due date is counted from there.", case)
-
-
 _ROWS: tuple[t.Callable[[Case, Fit], Ruling | None], ...] = (
     _row_1_no_access_facts,
     _row_2_no_policy_facts,
@@ -353,13 +347,16 @@ _ROWS: tuple[t.Callable[[Case, Fit], Ruling | None], ...] = (
     _row_7_undecided,
     _row_8_compliant,
     _row_9_expired,
-    _row_10_due_unknown,
 )
 
 
 def _unmet(case: Case, fit: Fit) -> Ruling:
-    """Rows 11 and 12: the requirement is known and not met, and so is the due date."""
-    due = case.due or dt.date.min
+    """Rows 10 to 12: the requirement is known and not met."""
+    due = case.due
+    if due is None:
+        return _unknown(
+            "When this user first had a password is not known, and the due date is counted from there.", case
+        )
     overdue = case.today > due
     verdicts = {Fit.WRONG_DEVICE: Verdict.WRONG_DEVICE, Fit.TOO_FEW: Verdict.TOO_FEW_DEVICES}
     verdict = verdicts.get(fit, Verdict.OVERDUE if overdue else Verdict.PENDING)

@@ -106,17 +106,23 @@ def test_a_row_that_names_nobody_is_refused(broken: Json) -> None:
 
 
 def test_two_rows_of_one_user_are_refused() -> None:
-    with pytest.raises(BadRowError, match=USER_ID):
+    with pytest.raises(BadRowError, match=f"more than one row for {USER_ID}: a user is judged once"):
         judgement([row(), row(APP)])
+    bob = row(user_name="bob")
+    with pytest.raises(BadRowError, match=f"more than one row for {USER_ID} and 1 more: a user is judged once"):
+        judgement([bob, row(), row(APP), bob])
 
 
 def test_two_users_of_one_name_are_judged_apart() -> None:
     """A user was renamed, and another took the name, while the account was read."""
     found = judgement([row(APP), row(user_id="AIDAEXAMPLEANOTHER001")]).findings
-    assert {item.subject.user_id: verdict(item) for item in found} == {
-        USER_ID: ("compliant", False),
-        "AIDAEXAMPLEANOTHER001": ("overdue", True),
-    }
+    assert [(item.subject.user_id, verdict(item)) for item in found] == [
+        (USER_ID, ("compliant", False)),
+        ("AIDAEXAMPLEANOTHER001", ("overdue", True)),
+    ]
+    assert USER_ID < "AIDAEXAMPLEANOTHER001", "sorted by UserId where names are alike"
+    again = judgement([row(user_id="AIDAEXAMPLEANOTHER001"), row(APP)]).findings
+    assert [item.subject.user_id for item in again] == [item.subject.user_id for item in found]
 
 
 DAMAGED: dict[str, Json] = {
@@ -501,6 +507,7 @@ def test_every_name_of_every_decision_for_the_account_is_listed() -> None:
             exception("carol", **EXPIRED),
             exception("dave", **EXPIRED),
             exception("erin", user_ids=["AIDAEXAMPLESOMEBODY01"]),
+            exception("grace", user_ids=["AIDAEXAMPLESOMEBODY01"]),
         ],
         scope=[out_of_scope("frank", expires="2026-11-30")],
     )
@@ -511,6 +518,7 @@ def test_every_name_of_every_decision_for_the_account_is_listed() -> None:
         row(APP, user_name="dave"),
         row(user_name="erin"),
         row(APP, user_name="frank"),
+        row(APP, user_name="grace"),
     ]
     assert listed(rows, read) == [
         (f"{ALL}[0]", "alice", True, "valid", None),
@@ -531,8 +539,24 @@ def test_every_name_of_every_decision_for_the_account_is_listed() -> None:
             "stale",
             f"it is about another principal: this user's UserId is {row(user_name='erin')['user_id']}",
         ),
+        (
+            f"{ALL}[5]",
+            "grace",
+            True,
+            "stale",
+            f"it is about another principal: this user's UserId is {row(user_name='grace')['user_id']}",
+        ),
         ("console_mfa_out_of_scope_all[0]", "frank", True, "valid", None),
     ]
+
+
+def test_a_finding_keeps_why_a_decision_is_not_about_a_user_who_needs_none() -> None:
+    read = rules(exceptions=[exception(user_ids=["AIDAEXAMPLESOMEBODY01"])])
+    decision = finding(APP, of=read).document()["decision"]
+    assert (decision["status"], decision["status_reason"]) == (
+        "stale",
+        f"it is about another principal: this user's UserId is {USER_ID}",
+    )
 
 
 def test_an_incomplete_reading_says_so_of_who_was_not_found() -> None:
@@ -541,12 +565,14 @@ def test_an_incomplete_reading_says_so_of_who_was_not_found() -> None:
 
 
 def test_a_decision_says_whether_it_is_over_or_about_to_be() -> None:
-    read = rules(exceptions=[exception("a"), exception("b", expires="2026-12-01"), exception("c", **EXPIRED)])
+    given = [exception("a"), exception("b", expires="2026-12-01"), exception("c", **EXPIRED)]
+    read = rules(exceptions=[*given, exception("d", expires="2026-11-24")])
     decisions = judgement([], read).document()["decisions"]
     assert [(item["user_name"], item["expired"], item["expiring"]) for item in decisions] == [
         ("a", False, False),
         ("b", False, True),
         ("c", True, False),
+        ("d", False, True),
     ]
     assert decisions[0]["user_id"] is None
     assert "planned_action" not in decisions[0]

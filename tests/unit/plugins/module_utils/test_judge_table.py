@@ -11,6 +11,9 @@ import typing as t
 
 import pytest
 
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._policy import AllowedKind, Requirement
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._subject import subject
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._verdict import Fit, Verdict, fit_of
 from support.judging import (
     Json,
     category,
@@ -353,9 +356,14 @@ def test_row(situation: Situation, expected: str, gap: bool) -> None:
 
 
 def test_every_verdict_is_in_the_table() -> None:
-    from ansible_collections.iamguard.console_mfa.plugins.module_utils._verdict import Verdict
-
     assert {expected for _, expected, _ in TABLE.values()} == set(Verdict)
+
+
+@pytest.mark.parametrize("asked", [None, Requirement((AllowedKind.VIRTUAL,))], ids=["nothing asked", "one asked"])
+def test_devices_that_are_not_known_fit_nothing(asked: Requirement | None) -> None:
+    user = subject(row(devices=None))
+    assert user.devices_complete
+    assert fit_of(user, asked) is Fit.UNKNOWN
 
 
 def test_row_0_who_vanished_is_counted_and_has_no_finding() -> None:
