@@ -560,8 +560,8 @@ def test_a_finding_keeps_why_a_decision_is_not_about_a_user_who_needs_none() -> 
 
 
 def test_an_incomplete_reading_says_so_of_who_was_not_found() -> None:
-    ((*_, reason),) = listed([], rules(exceptions=[exception()]), complete=False)
-    assert reason == "no console user of this name was found, but not everybody could be read"
+    (decision,) = listed([], rules(exceptions=[exception()]), complete=False)
+    assert decision[-1] == "no console user of this name was found, but not everybody could be read"
 
 
 def test_a_decision_says_whether_it_is_over_or_about_to_be() -> None:

@@ -107,7 +107,7 @@ def any_policy() -> Json:
 
 def some_decisions(made: t.Callable[..., Json]) -> list[Json]:
     found = []
-    for _ in range(pick([0, 1, 1, 2])):
+    for _n in range(pick([0, 1, 1, 2])):
         approved_on = pick(["2026-10-01", "2026-11-05", "2026-11-09"])
         changes = {
             "account_ids": pick([[ACCOUNT_ID], [ACCOUNT_ID], ["*"], ["999988887777"]]),
@@ -256,11 +256,11 @@ def hidden(facts: Json, fact: str) -> Json:
 
 # --- worlds ----------------------------------------------------------------------------------------------------------
 
-PEOPLE = {name: [any_row(name) for _ in range(200)] for name in NAMES}
-POLICIES = [any_policy() for _ in range(400)]
-EXCEPTIONS_MADE = [[], *(some_decisions(exception) for _ in range(100))]
-OUT_OF_SCOPE_MADE = [[], *(some_decisions(out_of_scope) for _ in range(100))]
-ENTRIES = [any_entry() for _ in range(60)]
+PEOPLE = {name: [any_row(name) for _n in range(200)] for name in NAMES}
+POLICIES = [any_policy() for _n in range(400)]
+EXCEPTIONS_MADE = [[], *(some_decisions(exception) for _n in range(100))]
+OUT_OF_SCOPE_MADE = [[], *(some_decisions(out_of_scope) for _n in range(100))]
+ENTRIES = [any_entry() for _n in range(60)]
 
 
 def seen_first(item: Json) -> list[str | None]:
