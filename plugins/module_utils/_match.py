@@ -32,7 +32,7 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._inventory_va
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import Json, fold
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._subject import Subject
 
-Answer = bool | None
+Answer = t.Optional[bool]  # noqa: UP045 - ansible-test's pylint does not know the other form at run time
 Test = t.Callable[[Subject], Answer]
 
 MATCH_KEYS = ("user_names", "name_patterns", "path_prefixes", "groups", "policies", "tags", "automation", "not")

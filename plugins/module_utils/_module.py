@@ -30,7 +30,7 @@ SELECTING: t.Final[Json] = {
     "path_prefix": {"type": "str", "default": "/"},
 }
 
-_AUTOMATION: t.Final[Json] = {
+AUTOMATION: t.Final[Json] = {
     "name_patterns": {
         "type": "list",
         "elements": "str",
@@ -57,7 +57,7 @@ _AUTOMATION: t.Final[Json] = {
 PASSWORDS: t.Final[Json] = {
     "max_report_age": {"type": "int", "default": 4},
     "read_access_keys": {"type": "bool", "default": False, "no_log": False},
-    "automation": {"type": "dict", "apply_defaults": True, "options": _AUTOMATION},
+    "automation": {"type": "dict", "apply_defaults": True, "options": AUTOMATION},
 }
 
 

@@ -20,15 +20,17 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._assessment i
 )
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._csv_text import decode, decode_list
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import AutomationSignals
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._module import PASSWORDS
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._observe import Scope
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._records import canonical_json
-from ansible_collections.iamguard.console_mfa.plugins.modules.iam_console_users_info import AUTOMATION
 from sandbox import Sandbox
 from support.observing import ACCOUNT_ID, Json, Reading, audit_role, sandbox_of
 
 DEMO: t.Final = {"111122223333": "aws", "444455556666": "aws", "777788889999": "aws-us-gov"}
 # What the module takes for a sign of automation unless it is told otherwise.
-SIGNALS: t.Final = AutomationSignals.parse({name: spec["default"] for name, spec in AUTOMATION.items()})
+SIGNALS: t.Final = AutomationSignals.parse(
+    {name: spec["default"] for name, spec in PASSWORDS["automation"]["options"].items()}
+)
 DAY = {"created": "-400d", "password": {"created": "-390d", "changed": "-30d", "last_used": "-1d"}}
 PHONE = {"kind": "virtual", "name": "phone", "enabled": "-100d"}
 
