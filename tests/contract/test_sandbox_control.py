@@ -171,3 +171,38 @@ def test_http_says_what_is_wrong_with_a_request(sandbox: Sandbox) -> None:
         assert ControlClient(server.url).ready()["scenario"] == "small"
         with pytest.raises(ControlError):
             ControlClient(server.url).advance(-1)
+
+
+class WatchedLock:
+    """A lock that counts how often it is held by somebody anew."""
+
+    def __init__(self) -> None:
+        self.depth = 0
+        self.taken = 0
+
+    def __enter__(self) -> None:
+        self.taken += self.depth == 0
+        self.depth += 1
+
+    def __exit__(self, *_exception: object) -> None:
+        self.depth -= 1
+
+
+@pytest.mark.parametrize(
+    ("operation", "parameters"),
+    [
+        ("create_user", {"account_id": ACCOUNT, "user_name": "carol"}),
+        ("delete_user", {"account_id": ACCOUNT, "user": "alice"}),
+        ("calls", {}),
+        ("settings", {"page_size": 1}),
+        ("reset", {}),
+    ],
+)
+def test_no_request_is_served_during_a_control_operation(
+    sandbox: Sandbox, operation: str, parameters: dict[str, t.Any]
+) -> None:
+    """Clients and tests run in threads: both take the sandbox's one lock, here exactly once."""
+    lock = WatchedLock()
+    sandbox.lock = lock  # type: ignore[assignment]  # it only has to be entered and left
+    getattr(sandbox.control, operation)(**parameters)
+    assert (lock.taken, lock.depth) == (1, 0)
