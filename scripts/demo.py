@@ -7,7 +7,8 @@ Usage: .venv/bin/python scripts/demo.py
 
 Two of the accounts cannot be read completely, so the playbook ends red, and has to: this script succeeds only when it
 did so for exactly the expected reasons, when the records name every user rightly, and when they verify. Records of
-earlier runs stay where they are; what a run finds differs from the one before it in nothing but times and the chain.
+earlier runs stay where they are, as long as the checkout is the same; what a run finds differs from the one before it in
+nothing but times and the chain. When the checkout has changed, the demo starts over.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import os
 import pathlib
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -139,15 +141,17 @@ def compare(what: str, expected: object, found: object) -> t.Iterator[str]:
         yield f"{what} should be {expected!r} and is {found!r}"
 
 
-def same_as_last_time() -> bool:
-    """Say whether the last demo ran what is in the checkout now, and remember what that is."""
+def start_over_if_changed() -> None:
+    """Remove the records that another state of the checkout left: what is found, and how it is kept, may differ."""
     digest = hashlib.sha256()
     for path in sorted(path for part in MADE_OF for path in (ROOT / part).rglob("*") if path.suffix in {".py", ".yml"}):
         digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
-    remembered = HOME / "made-of"
-    before = remembered.read_text(encoding="ascii") if remembered.exists() else ""
-    remembered.write_text(digest.hexdigest(), encoding="ascii")
-    return before == digest.hexdigest()
+    made_of = HOME / "made-of"
+    if not made_of.exists() or made_of.read_text(encoding="ascii") != digest.hexdigest():
+        if RECORDS.exists():
+            say("The checkout has changed since the last demo, so its records are removed.")
+            shutil.rmtree(RECORDS)
+        made_of.write_text(digest.hexdigest(), encoding="ascii")
 
 
 def changes_since_last_run(expected: Json) -> list[str]:
@@ -179,14 +183,14 @@ def show_records(expected: Json, run_id: str) -> None:
     say(f"  {'the run':<12}{Shelf('fleet', 'run').paths()[-1].relative_to(ROOT)}")
 
 
-def problems_of(expected: Json, records_before: int, status: int, verified: int, comparable: bool) -> list[str]:
+def problems_of(expected: Json, records_before: int, status: int, verified: int) -> list[str]:
     """Return everything that is not as it should be after the run; nothing is left to a look at the screen."""
     runs = Shelf("fleet", "run")
     if len(runs.paths()) != records_before + 1:
         return ["the playbook left no record of its run; what went wrong is above"]
     report = runs.latest()
     problems = differences(expected, {row["name"]: row for row in report["facts"]["accounts"]})
-    problems += changes_since_last_run(expected) if comparable else []
+    problems += changes_since_last_run(expected)
     if status != TASK_FAILED:
         problems.append(f"the playbook ended with {status}; two accounts are red, so it should end with {TASK_FAILED}")
     if verified != 0:
@@ -194,7 +198,7 @@ def problems_of(expected: Json, records_before: int, status: int, verified: int,
     return problems
 
 
-def conclude(expected: Json, problems: list[str], comparable: bool) -> int:
+def conclude(expected: Json, problems: list[str], records_before: int) -> int:
     if problems:
         say("", "The demo FAILED:", *(f"  - {problem}" for problem in problems))
         return 1
@@ -205,23 +209,23 @@ def conclude(expected: Json, problems: list[str], comparable: bool) -> int:
         f"The demo succeeded: {users} console users of {len(expected)} accounts are recorded as the scenario has them,",
         f"the records verify, and the playbook ended red, as it must, because of {' and '.join(red)} and nothing else.",
     )
-    if comparable:
+    if records_before:
         say("Nothing differs from the run before it but times, and the chain that the records form.")
     return 0
 
 
 def demonstrate(expected: Json) -> int:
+    start_over_if_changed()
     before = len(Shelf("fleet", "run").paths())
-    comparable = same_as_last_time() and before > 0
     with running_sandbox("demo", HOME) as sandbox:
         say(f"An embedded AWS answers at {sandbox.url}; it has the accounts of {SCENARIO.relative_to(ROOT)}.")
         environment = sandbox.environment(os.environ) | {"CONSOLE_MFA_RECORD_DIR": str(RECORDS)}
         status = run(ASSESS, environment)
         verified = run([*VERIFY, json.dumps(STORED)], environment)
-    problems = problems_of(expected, before, status, verified, comparable)
+    problems = problems_of(expected, before, status, verified)
     if len(Shelf("fleet", "run").paths()) > before:
         show_records(expected, Shelf("fleet", "run").latest()["run_id"])
-    return conclude(expected, problems, comparable)
+    return conclude(expected, problems, before)
 
 
 def main() -> int:
