@@ -7,7 +7,7 @@ Usage: .venv/bin/python scripts/demo.py
 
 Two of the accounts cannot be read completely, so the playbook ends red, and has to: this script succeeds only when it
 did so for exactly the expected reasons, when the records name every user rightly, and when they verify. Records of
-earlier runs stay where they are, as long as the checkout is the same; what a run finds differs from the one before it in
+earlier runs stay, as long as the checkout is the same, and what a run finds differs from the one before it in
 nothing but times and the chain. When the checkout has changed, the demo starts over.
 """
 
