@@ -100,7 +100,7 @@ def expected_minutes(options: Options) -> float:
         call = CALL_SECONDS + case.delay_ms / 1000
         quick = {
             "start": START_SECONDS,
-            "task": START_SECONDS + MODULE_SECONDS,
+            "tasks": START_SECONDS + 2 * MODULE_SECONDS + 4 * call,
             "bare-live": MODULE_SECONDS + (case.users + console) * call / 4,
             "bare-bulk": MODULE_SECONDS + console / 2 * call / 4,
             "live": START_SECONDS + 2 * MODULE_SECONDS + (case.users + console) * call / 4,

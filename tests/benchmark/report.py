@@ -104,16 +104,17 @@ def _row(name: str, runs: list[Run], budget: t.Sequence[Line] | None) -> Row:
 
 
 def ratios_of(rows: t.Mapping[str, Row]) -> list[Ratio]:
-    """Each mode of this collection against its bare script, that script plus one start, and the loop."""
+    """Each mode of this collection against its bare script, that script plus what starts cost, and the loop."""
     found = []
     for mode, bare in BARE.items():
         if mode not in rows:
             continue
         if bare in rows:
             found.append(_ratio(rows[mode], rows[bare]))
-        if bare in rows and "start" in rows:
-            yardstick = rows[bare].wall_seconds + rows["start"].wall_seconds
-            found.append(Ratio(mode, f"{bare} + start", None, rows[mode].wall_seconds / yardstick, None, None))
+        for base in ("start", "tasks"):
+            if bare in rows and base in rows:
+                yardstick = rows[bare].wall_seconds + rows[base].wall_seconds
+                found.append(Ratio(mode, f"{bare} + {base}", None, rows[mode].wall_seconds / yardstick, None, None))
         if "loop" in rows:
             found.append(_ratio(rows[mode], rows["loop"]))
     return found

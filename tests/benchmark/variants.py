@@ -53,7 +53,7 @@ VARIANTS: t.Final = {
     variant.name: variant
     for variant in (
         Variant("start", "ansible-playbook without a task", PLAYBOOKS / "start.yml"),
-        Variant("task", "ansible-playbook with one task that does nothing", PLAYBOOKS / "task.yml"),
+        Variant("tasks", "ansible-playbook with amazon.aws.aws_caller_info, twice", PLAYBOOKS / "tasks.yml"),
         Variant("bare-live", "boto3 script, fewest calls for facts of now", HERE / "bare.py", ("live",), _bare),
         Variant(
             "bare-bulk", "boto3 script, fewest calls with the credential report", HERE / "bare.py", ("bulk",), _bare

@@ -230,14 +230,16 @@ def test_one_run_over_the_budget_is_enough() -> None:
 def test_ratios_against_the_bare_script_a_start_and_the_loop() -> None:
     rows = {
         "start": row("start", wall=1.0, calls=0),
+        "tasks": row("tasks", wall=4.0, calls=4),
         "bare-live": row("bare-live", wall=2.0, calls=8),
         "live": row("live", wall=6.0, calls=12),
         "loop": row("loop", wall=60.0, calls=24),
     }
     found = {ratio.other: ratio for ratio in report.ratios_of(rows)}
-    assert set(found) == {"bare-live", "bare-live + start", "loop"}
+    assert set(found) == {"bare-live", "bare-live + start", "bare-live + tasks", "loop"}
     assert (found["bare-live"].calls, found["bare-live"].wall, found["bare-live"].cpu) == (1.5, 3.0, 1.0)
     assert (found["bare-live + start"].wall, found["bare-live + start"].calls) == (2.0, None)
+    assert found["bare-live + tasks"].wall == 1.0
     assert (found["loop"].calls, found["loop"].wall, found["loop"].memory) == (0.5, 0.1, 1.0)
 
 
@@ -332,7 +334,7 @@ def test_options_by_default_and_quick() -> None:
     assert full.repeat == 3
     assert [(case.users, case.delay_ms) for case in quick.cases()] == [(50, 0)]
     assert quick.repeat == 1
-    assert full.variants == quick.variants == ["start", "task", "bare-live", "bare-bulk", "live", "bulk", "loop"]
+    assert full.variants == quick.variants == ["start", "tasks", "bare-live", "bare-bulk", "live", "bulk", "loop"]
 
 
 def test_what_is_asked_for_wins_over_quick() -> None:
