@@ -70,7 +70,7 @@ def test_a_deleted_password_leaves_its_last_use(iam: t.Any) -> None:
 
 
 def test_get_user_shows_tags_and_boundary(iam: t.Any) -> None:
-    """botocore iam model, GetUser; tags in the order of their keys (EMULATORS: "tags sorted by key")."""
+    """botocore iam model, GetUser; tags in the order of their keys ("sorted by tag key", ListUserTags)."""
     user = iam.get_user(UserName="alice")["User"]
     assert [tag["Key"] for tag in user["Tags"]] == ["C", "a", "b"]
     assert user["PermissionsBoundary"] == {
@@ -128,6 +128,25 @@ def test_the_caller_is_meant_where_no_name_is_given() -> None:
         assert message(caught) == "Must specify userName when calling with non-User credentials"
 
 
+def test_root_may_ask_for_itself() -> None:
+    """botocore iam model, GetUser and ListAccessKeys: without a name the caller is meant, root too; it has neither name
+    nor path. GetLoginProfile: of root in a session of AssumeRoot only, which is not modelled."""
+    keys = [{"id": "AKIAIOSFODNN7EXAMPLE", "created": "-900d"}]
+    iam = client(aws(account(root={"password_last_used": "-7d", "access_keys": keys}, created="-1000d")), user="root")
+    assert iam.get_user()["User"] == {
+        "UserId": ACCOUNT,
+        "Arn": f"arn:aws:iam::{ACCOUNT}:root",
+        "CreateDate": START - dt.timedelta(days=1000),
+        "PasswordLastUsed": START - dt.timedelta(days=7),
+    }
+    assert iam.list_access_keys()["AccessKeyMetadata"] == [
+        {"AccessKeyId": "AKIAIOSFODNN7EXAMPLE", "Status": "Active", "CreateDate": START - dt.timedelta(days=900)}
+    ]
+    assert iam.get_user(UserName="admin")["User"]["UserName"] == "admin"
+    with refused("SandboxNotModelled", 501):
+        iam.get_login_profile()
+
+
 def test_path_prefix_filters(iam: t.Any) -> None:
     """botocore iam model, ListUsers.PathPrefix."""
     assert [user["UserName"] for user in iam.list_users(PathPrefix="/division/")["Users"]] == ["Alice"]
@@ -159,7 +178,16 @@ def test_what_belongs_to_a_user(iam: t.Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["list_user_tags", "list_groups_for_user", "list_access_keys", "list_mfa_devices", "get_user"]
+    "name",
+    [
+        "list_user_tags",
+        "list_groups_for_user",
+        "list_access_keys",
+        "list_attached_user_policies",
+        "list_mfa_devices",
+        "get_user",
+        "get_login_profile",
+    ],
 )
 def test_an_absent_user_is_never_an_empty_list(iam: t.Any, name: str) -> None:
     """botocore iam model: NoSuchEntity 404 of each of these operations."""

@@ -15,7 +15,7 @@ from .state import ROOT, Account, Device
 @operation("iam", "ListMFADevices", f"UserName {PAGED}", target=user_target)
 def list_mfa_devices(call: Call) -> Result:
     """Every kind of device. Without UserName it is for users and root only: role credentials have no devices."""
-    if "UserName" not in call.params and call.caller.is_root:
+    if call.is_root_about_itself:
         owner_name, devices = "root", call.account.devices_of(call.account.root)
     else:
         user = named_or_calling_user(call)

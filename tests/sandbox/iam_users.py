@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .errors import no_such_entity
+from .errors import NotModelled, no_such_entity
 from .iam_common import PAGED, list_target, named_or_calling_user, paged, required_user, tag_list, user_target
 from .operations import Call, Result, operation
 from .state import Account, Principal, User
@@ -26,6 +26,12 @@ def show_user(user: User) -> Result:
     if user.password_last_used:
         shown["PasswordLastUsed"] = user.password_last_used
     return shown
+
+
+def _show_root(account: Account) -> Result:
+    root = account.root
+    used = {"PasswordLastUsed": root.password_last_used} if root.password_last_used else {}
+    return {"UserId": account.account_id, "Arn": account.arn("root"), "CreateDate": root.created, **used}
 
 
 def show_boundary(principal: Principal) -> Result:
@@ -53,7 +59,10 @@ def list_users(call: Call) -> Result:
 
 @operation("iam", "GetUser", "UserName", target=user_target)
 def get_user(call: Call) -> Result:
-    """Unlike ListUsers it shows tags and the boundary."""
+    """Unlike ListUsers it shows tags and the boundary. Of root, when it asks for itself, there is neither name nor
+    path."""
+    if call.is_root_about_itself:
+        return {"User": _show_root(call.account)}
     user = named_or_calling_user(call)
     shown = {**show_user(user), **show_boundary(user)}
     if user.tags:
@@ -64,6 +73,8 @@ def get_user(call: Call) -> Result:
 @operation("iam", "GetLoginProfile", "UserName", target=user_target)
 def get_login_profile(call: Call) -> Result:
     """NoSuchEntity is said both of a user that does not exist and of one without a password; the message differs."""
+    if call.is_root_about_itself:
+        raise NotModelled("iam:GetLoginProfile of root, which AWS answers in a session of AssumeRoot only")
     user = named_or_calling_user(call)
     profile = user.login_profile
     if profile is None:
@@ -104,15 +115,17 @@ def list_groups_for_user(call: Call) -> Result:
 
 @operation("iam", "ListAccessKeys", f"UserName {PAGED}", target=user_target)
 def list_access_keys(call: Call) -> Result:
-    user = named_or_calling_user(call)
-    keys = sorted(user.access_keys, key=lambda key: key.access_key_id)
+    """Root may ask for its own, which belong to no user name."""
+    owner = call.account.root if call.is_root_about_itself else named_or_calling_user(call)
+    name = {"UserName": owner.name} if isinstance(owner, User) else {}
+    keys = sorted(owner.access_keys, key=lambda key: key.access_key_id)
     return paged(
         call,
         "AccessKeyMetadata",
         keys,
         lambda key: key.access_key_id,
         lambda key: {
-            "UserName": user.name,
+            **name,
             "AccessKeyId": key.access_key_id,
             "Status": key.status,
             "CreateDate": key.created,

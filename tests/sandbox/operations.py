@@ -64,6 +64,11 @@ class Call:
         name = self.params.get("UserName")
         return name if isinstance(name, str) else None
 
+    @property
+    def is_root_about_itself(self) -> bool:
+        """Without a user name it is the caller whom a call is about, and the caller may be root."""
+        return "UserName" not in self.params and self.caller.is_root
+
 
 @dataclass(frozen=True)
 class Target:
