@@ -84,6 +84,7 @@ def test_without_permission(
 def test_with_just_this_permission(
     service: str, operation: str, parameters: dict[str, t.Any], resource: str, named: str | None
 ) -> None:
+    """Service Authorization Reference, IAM and CloudTrail: the action and its resource type are all it takes."""
     assert call(reading(policy(f"{service}:{operation}", resource=resource)), service, operation, parameters)
 
 
@@ -98,6 +99,8 @@ def test_a_permission_for_something_else_is_none(
 
 
 def test_an_explicit_deny_wins_and_says_so() -> None:
+    """IAM User Guide, Policy evaluation logic: an explicit deny overrides every allow; Troubleshoot access denied error
+    messages: "with an explicit deny in an identity-based policy"."""
     sandbox = reading(policy("iam:*"), policy("iam:GetLoginProfile", effect="Deny"))
     with refused("AccessDenied", 403) as caught:
         client(sandbox, user="reader").get_login_profile(UserName="alice")
@@ -108,6 +111,8 @@ def test_an_explicit_deny_wins_and_says_so() -> None:
 
 
 def test_a_service_control_policy_denies() -> None:
+    """IAM User Guide, Troubleshoot access denied error messages: "with an explicit deny in a service control
+    policy"."""
     sandbox = reading(policy("iam:*"), scp=[policy("iam:GetLoginProfile", effect="Deny")])
     iam = client(sandbox, user="reader")
     assert iam.list_users()["Users"]
@@ -137,6 +142,7 @@ def test_service_control_policies_bind_administrators_and_root() -> None:
 
 
 def test_a_boundary_limits() -> None:
+    """IAM User Guide, Permissions boundaries: only what both allow; "because no permissions boundary allows"."""
     sandbox = reading(policy("iam:*"), permissions_boundary="Boundary")
     iam = client(sandbox, user="reader")
     assert iam.list_users()["Users"]
@@ -146,6 +152,7 @@ def test_a_boundary_limits() -> None:
 
 
 def test_groups_give_their_permissions() -> None:
+    """IAM User Guide, IAM user groups: a policy of the group is one of each member."""
     sandbox = reading()
     iam = client(sandbox, user="reader")
     with refused("AccessDenied"):

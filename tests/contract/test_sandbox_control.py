@@ -130,6 +130,13 @@ REFUSED: dict[str, tuple[str, dict[str, t.Any], str]] = {
     ),
     "no such user": ("delete_user", {"account_id": ACCOUNT, "user": "nobody"}, "there is no user nobody"),
     "a user twice": ("create_user", {"account_id": ACCOUNT, "user_name": "ALICE"}, "already"),
+    "an unknown group": (
+        "create_user",
+        {"account_id": ACCOUNT, "user_name": "carol", "groups": ["g", "h"]},
+        "there is no group h",
+    ),
+    "a group that bob has not": ("add_to_group", {"account_id": ACCOUNT, "user": "bob", "group": "h"}, "no group"),
+    "an alias with capitals": ("set_alias", {"account_id": ACCOUNT, "alias": "Example"}, "refuses the alias"),
     "a name that is taken": ("rename_user", {"account_id": ACCOUNT, "user": "bob", "new_name": "Alice"}, "already"),
     "a password twice": ("create_login_profile", {"account_id": ACCOUNT, "user": "alice"}, "has a password already"),
     "no password": ("delete_login_profile", {"account_id": ACCOUNT, "user": "bob"}, "has no password"),
@@ -150,9 +157,20 @@ REFUSED: dict[str, tuple[str, dict[str, t.Any], str]] = {
 
 
 @pytest.mark.parametrize(("operation", "parameters", "reason"), REFUSED.values(), ids=REFUSED)
-def test_refusals(control: t.Any, operation: str, parameters: dict[str, t.Any], reason: str) -> None:
+def test_refusals(control: t.Any, sandbox: Sandbox, operation: str, parameters: dict[str, t.Any], reason: str) -> None:
+    """What is refused leaves no trace: neither half a change nor an event."""
+    before = facts(sandbox)
     with pytest.raises(ValueError, match=reason):
         getattr(control, operation)(**parameters)
+    assert facts(sandbox) == before
+
+
+def facts(sandbox: Sandbox) -> list[t.Any]:
+    iam = client(sandbox)
+    details = iam.get_account_authorization_details()
+    del details["ResponseMetadata"]
+    aliases, devices = iam.list_account_aliases()["AccountAliases"], iam.list_virtual_mfa_devices()["VirtualMFADevices"]
+    return [details, aliases, devices, sandbox.control.events(ACCOUNT), sandbox.control.settings(), sandbox.now()]
 
 
 def test_http_says_what_is_wrong_with_a_request(sandbox: Sandbox) -> None:

@@ -74,6 +74,7 @@ def test_a_users_own_key(service: str) -> None:
 
 @SERVICES
 def test_an_unknown_key(service: str) -> None:
+    """IAM, CloudTrail and S3 API references, common errors: each has a code of its own."""
     with refused(*UNKNOWN[service]):
         call(keyed(small(), service, "AKIAUNKNOWNUNKNOWN22", "secret"))
 
@@ -102,6 +103,7 @@ def test_signatures_are_a_setting() -> None:
 
 @SERVICES
 def test_an_expired_session(service: str) -> None:
+    """IAM, CloudTrail and S3 API references, common errors."""
     sandbox = small()
     made = client(sandbox, service, role="r", region="us-east-1")
     assert call(made)

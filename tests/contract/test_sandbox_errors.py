@@ -94,6 +94,7 @@ def test_the_form_of_an_s3_error() -> None:
 
 
 def test_every_reply_has_a_request_id() -> None:
+    """Smithy, AWS Query protocol: RequestId, in ResponseMetadata and in errors."""
     iam = client(aws())
     good = iam.list_users()["ResponseMetadata"]["RequestId"]
     with refused("NoSuchEntity") as caught:

@@ -113,6 +113,7 @@ def test_a_fault_takes_its_status_from_the_model() -> None:
 
 
 def test_a_lost_reply_took_effect() -> None:
+    """Derived: a 500 does not say that nothing happened."""
     sandbox = small()
     sandbox.control.fault(operation="GenerateCredentialReport", lost_reply=True)
     iam = client(sandbox)
@@ -162,11 +163,21 @@ def test_faults_come_together() -> None:
         {"deny": True, "user": "alice"},
         {"deny": True, "every": 0},
         {"deny": True, "times": 0},
+        {"deny": True, "operation": "ListUser"},
+        {"deny": True, "account_id": "999999999999"},
+        {"error": {"code": "x", "http_status": 400}},
     ],
 )
 def test_what_is_no_fault(spec: dict[str, t.Any]) -> None:
-    with pytest.raises(ValueError, match=r"fault|at least 1"):
+    """What would never happen is refused: its test would pass for nothing."""
+    with pytest.raises(ValueError, match=r"fault|at least 1|there is no account"):
         small().control.fault(**spec)
+
+
+@pytest.mark.parametrize("wrong", [{"operation": "ListUser"}, {"account_id": "999999999999"}])
+def test_what_is_no_trigger(wrong: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match=r"does not model it|there is no account"):
+        small().on_call(**{"operation": "ListUsers", "callback": list, **wrong})
 
 
 def test_something_happens_just_before_a_call() -> None:
@@ -209,6 +220,20 @@ def test_calls_are_counted() -> None:
     }
     sandbox.control.reset_calls()
     assert sandbox.control.calls() == {}
+
+
+@pytest.mark.parametrize(("code", "status"), [("LimitExceeded", 409), ("Throttling", 400), ("ServiceFailure", 500)])
+def test_a_report_can_be_refused(code: str, status: int) -> None:
+    """botocore iam model, GenerateCredentialReport; Throttling too in practice (prowler issue 211, cloud-custodian
+    issue 6351). What was refused was not begun."""
+    sandbox = small()
+    sandbox.control.fault(operation="GenerateCredentialReport", error={"code": code})
+    iam = client(sandbox)
+    with refused(code, status):
+        iam.generate_credential_report()
+    with refused("ReportNotPresent", 410):
+        iam.get_credential_report()
+    assert iam.generate_credential_report()["State"] == "STARTED"
 
 
 @pytest.mark.parametrize("lag", [0, 10])

@@ -64,7 +64,7 @@ def test_a_page_has_100_items_where_nothing_is_said() -> None:
 
 
 def test_a_full_last_page_has_no_empty_one_behind_it() -> None:
-    """EMULATORS: a Marker to an empty page is moto's mistake."""
+    """botocore iam model, Marker: "when IsTruncated is true", that is where there is more."""
     iam = client(aws(account(users=USERS[:9])))
     page = iam.list_users(MaxItems=10)
     assert (len(page["Users"]), page["IsTruncated"]) == (10, False)

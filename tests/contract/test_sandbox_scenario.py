@@ -115,9 +115,48 @@ def test_an_account_twice() -> None:
         aws(account(), account())
 
 
+def test_at_most_5000_users() -> None:
+    """IAM User Guide, IAM and AWS STS quotas: 5,000 users in an account, not adjustable."""
+    sandbox = Sandbox.from_scenario(generated_scenario(generated_account(ACCOUNT, users=5000)))
+    with pytest.raises(ScenarioError, match="more than 5000 users"):
+        sandbox.control.create_user(ACCOUNT, "one-too-many")
+    assert sandbox.control.events(ACCOUNT)[-1]["requestParameters"].get("userName") != "one-too-many"
+    assert len(sandbox.account(ACCOUNT).users) == 5000
+
+
 def test_unknown_settings_are_refused() -> None:
     with pytest.raises(ValueError, match="no such settings: pagesize"):
         aws(pagesize=3)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("page_size", 0),
+        ("page_size", 1.5),
+        ("page_size", "3"),
+        ("page_size", True),
+        ("report_seconds", -1),
+        ("report_seconds", None),
+        ("short_pages", 1),
+        ("short_pages", "no"),
+        ("max_signature_skew_seconds", "5m"),
+        ("non_virtual_tags_code", None),
+    ],
+)
+def test_settings_that_mean_nothing_are_refused(name: str, value: t.Any) -> None:
+    """All or none: the settings beside a wrong one stay as they were."""
+    sandbox = aws(page_size=7)
+    before = sandbox.control.settings()
+    with pytest.raises(ValueError, match=f"the setting {name} cannot be"):
+        sandbox.control.settings(rate_limits=False, **{name: value})
+    assert sandbox.control.settings() == before
+
+
+def test_settings_that_may_be_absent_can_be_taken_back() -> None:
+    sandbox = aws(page_size=7, max_signature_skew_seconds=300)
+    changed = sandbox.control.settings(page_size=None, max_signature_skew_seconds=None, report_seconds=0)
+    assert (changed["page_size"], changed["max_signature_skew_seconds"], changed["report_seconds"]) == (None, None, 0)
 
 
 @pytest.mark.parametrize(

@@ -160,8 +160,25 @@ def test_a_port_that_is_taken_fails(scenario: pathlib.Path) -> None:
         taken.listen()
         command = [sys.executable, "-m", "sandbox", "--scenario", str(scenario), "--port", str(taken.getsockname()[1])]
         result = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False, timeout=60)
-    assert result.returncode != 0
-    assert "Address already in use" in result.stderr
+    assert result.returncode == 1
+    assert re.fullmatch(r"sandbox: .*Address already in use\n", result.stderr)
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--scenario", "nothing"], r"there is no scenario nothing; shipped: .*\bdemo\b.*"),
+        (["--port", "65536"], r".*port must be 0-65535.*"),
+        (["--page-size", "0"], r"the setting page_size cannot be 0"),
+    ],
+)
+def test_what_cannot_be_started(scenario: pathlib.Path, arguments: list[str], reason: str) -> None:
+    """One line that says why, and not the way through the code."""
+    command = [sys.executable, "-m", "sandbox", "--scenario", str(scenario), *arguments]
+    result = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False, timeout=60)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert re.fullmatch(f"sandbox: {reason}\n", result.stderr)
 
 
 def test_accounts_change_while_clients_read() -> None:

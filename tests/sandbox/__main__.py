@@ -13,6 +13,8 @@ import sys
 import threading
 import types
 
+import yaml
+
 from .aws_config import write_aws_config
 from .engine import Sandbox
 from .modelled import modelled_document
@@ -24,8 +26,19 @@ def main(arguments: list[str] | None = None) -> int:
     if options.list_modelled:
         print(modelled_document(), end="")
         return 0
-    settings = {"page_size": options.page_size} if options.page_size else {}
-    sandbox = Sandbox.from_scenario(options.scenario, real_delays=True, **settings)
+    settings = {} if options.page_size is None else {"page_size": options.page_size}
+    try:
+        sandbox = Sandbox.from_scenario(options.scenario, real_delays=True, **settings)
+        server = SandboxServer(sandbox, options.port)
+    except (ValueError, OSError, OverflowError, yaml.YAMLError) as error:
+        print(f"sandbox: {error}", file=sys.stderr)
+        return 1
+    _serve(sandbox, server, options)
+    return 0
+
+
+def _serve(sandbox: Sandbox, server: SandboxServer, options: argparse.Namespace) -> None:
+    """Until a signal says that it is enough."""
     stop = threading.Event()
 
     def stopped(_number: int, _frame: types.FrameType | None) -> None:
@@ -33,14 +46,20 @@ def main(arguments: list[str] | None = None) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stopped)
-    with SandboxServer(sandbox, options.port) as server:
+    with server:
         if options.aws_config:
             write_aws_config(sandbox, pathlib.Path(options.aws_config), server.url)
         if options.ready_file:
-            pathlib.Path(options.ready_file).write_text(f"{server.url}\n", encoding="utf-8")
+            _announce(pathlib.Path(options.ready_file), server.url)
         print(f"Sandbox AWS is ready at {server.url}", flush=True)
         stop.wait()
-    return 0
+
+
+def _announce(path: pathlib.Path, url: str) -> None:
+    """Whoever waits for the file never finds it half written."""
+    new = path.with_name(f".{path.name}.new")
+    new.write_text(f"{url}\n", encoding="utf-8")
+    new.replace(path)
 
 
 def _parser() -> argparse.ArgumentParser:

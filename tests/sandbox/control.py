@@ -29,6 +29,7 @@ from .scenario import (
     add_device,
     add_to_group,
     add_user,
+    check_alias,
     check_document,
     check_name,
     check_tags,
@@ -135,6 +136,8 @@ class Control:
 
     def fault(self, **spec: t.Any) -> str:
         """See `faults.Fault`. Returns the id of the fault."""
+        if spec.get("account_id") is not None:
+            self._sandbox.account(spec["account_id"])
         return self._sandbox.faults.add(spec)
 
     def clear_faults(self) -> None:
@@ -159,6 +162,9 @@ class Control:
         """Returns the UserId."""
         account = self._account(account_id)
         checked = check_tags(tags, user_name)
+        unknown = [group for group in groups or [] if group not in account.groups]
+        if unknown:
+            raise ScenarioError(f"account {account_id}: there is no group {', '.join(unknown)}")
         user = add_user(account, user_name, path, self._date(), checked)
         for group in groups or []:
             add_to_group(account, user, group)
@@ -337,7 +343,7 @@ class Control:
 
     def set_alias(self, account_id: str, alias: str | None, record_event: bool = True) -> None:
         account = self._account(account_id)
-        account.alias = alias
+        account.alias = check_alias(alias, f"account {account_id}")
         name = "CreateAccountAlias" if alias else "DeleteAccountAlias"
         self._changed(account, name, None, {"accountAlias": alias}, record_event)
 

@@ -157,6 +157,8 @@ class Sandbox:
         nth: int = 1,
     ) -> None:
         """Runs ``callback`` (without arguments) once, just before the nth such call is served."""
+        if account_id is not None:
+            self.account(account_id)
         self.faults.triggers.append(Trigger(operation, callback, account_id, user_name, nth))
 
     def remember(self, account: Account) -> None:

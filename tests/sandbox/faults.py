@@ -11,7 +11,7 @@ import typing as t
 from dataclasses import dataclass
 
 from .errors import AwsError
-from .operations import Call
+from .operations import OPERATIONS, Call
 
 _DEFAULT_STATUS = {"Throttling": 400, "ThrottlingException": 400, "ServiceFailure": 500, "InternalFailure": 500}
 _DEFAULT_MESSAGE = {"Throttling": "Rate exceeded", "ThrottlingException": "Rate exceeded"}
@@ -43,6 +43,10 @@ class Fault:
         if unknown:
             raise ValueError(f"a fault has no {', '.join(sorted(unknown))}; it has: {', '.join(sorted(known))}")
         fault = cls(**spec)
+        check_operation(fault.operation)
+        unknown = set(fault.error or {}) - {"code", "status", "message"}
+        if unknown:
+            raise ValueError(f"the error of a fault has no {', '.join(sorted(unknown))}")
         effects = (fault.error, fault.lost_reply, fault.delay_seconds, fault.deny, fault.truncate_body)
         if sum(effect not in (None, False) for effect in effects) != 1:
             raise ValueError("a fault has exactly one of error, lost_reply, delay_seconds, deny, truncate_body")
@@ -75,6 +79,12 @@ class Fault:
         return AwsError(code, str(error.get("message", _DEFAULT_MESSAGE.get(code, "An injected fault"))), status)
 
 
+def check_operation(name: str) -> None:
+    """A fault of something that is never served would never happen, and its test would pass for nothing."""
+    if name != "*" and name not in {operation for _service, operation in OPERATIONS}:
+        raise ValueError(f"neither a fault nor a trigger can be at {name}: the sandbox does not model it")
+
+
 @dataclass
 class Trigger:
     """Runs ``callback`` once, just before the ``nth`` call that matches is served."""
@@ -85,6 +95,9 @@ class Trigger:
     user_name: str | None = None
     nth: int = 1
     seen: int = 0
+
+    def __post_init__(self) -> None:
+        check_operation(self.operation)
 
     def fires(self, call: Call) -> bool:
         if (

@@ -43,6 +43,7 @@ SCENARIOS = pathlib.Path(__file__).parent / "scenarios"
 MAX_DEVICES = 8  # per user and for root, of all kinds together (IAM quotas)
 MAX_TAGS = 50
 MAX_GROUPS = 10  # of a user
+MAX_USERS = 5000  # of an account; this quota cannot be raised
 MAX_ACCESS_KEYS = 2
 
 Spec = dict[str, t.Any]
@@ -129,6 +130,13 @@ def check_name(name: t.Any, where: str, pattern: re.Pattern[str] = _NAME) -> str
     return name
 
 
+def check_alias(alias: t.Any, where: str) -> str | None:
+    """None, or 3 to 63 lower-case letters, digits and single hyphens."""
+    if alias is not None and not (isinstance(alias, str) and _ALIAS.fullmatch(alias)):
+        raise ScenarioError(f"{where}: AWS refuses the alias {alias!r}")
+    return alias
+
+
 def check_path(path: t.Any, where: str) -> str:
     if not isinstance(path, str) or not _PATH.fullmatch(path) or len(path) > 512:
         raise ScenarioError(f"{where}: IAM refuses the path {path!r}")
@@ -191,6 +199,8 @@ def add_user(account: Account, name: str, path: str, created: datetime.datetime,
     path = check_path(path, where)
     if name in account.users:
         raise ScenarioError(f"{where}: there is a user of that name already (names ignore case)")
+    if len(account.users) >= MAX_USERS:
+        raise ScenarioError(f"{where}: more than {MAX_USERS} users")
     user = User(name, path, account.next_id("AIDA", name), account.arn(f"user{path}{name}"), created, tags=tags or {})
     account.users.add(user)
     account.users_by_id[user.unique_id] = user
@@ -250,9 +260,7 @@ class _AccountLoader:
 
     def load(self) -> Account:
         account, spec = self.account, self.spec
-        account.alias = spec.get("alias")
-        if account.alias is not None and not _ALIAS.fullmatch(account.alias):
-            raise ScenarioError(f"{self.where}: AWS refuses the alias {account.alias!r}")
+        account.alias = check_alias(spec.get("alias"), self.where)
         account.scps = [check_document(item, f"{self.where}, scp") for item in spec.get("scp") or []]
         account.password_max_age_days = spec.get("password_max_age_days")
         account.kms_keys = spec.get("kms_keys")

@@ -43,10 +43,27 @@ class Settings:
     non_virtual_tags_code: str = "InvalidInput"
 
     def change(self, values: dict[str, t.Any]) -> None:
-        """Refuses names that do not exist: a typing error must not pass for a setting."""
+        """Refuses names that do not exist, and values that mean nothing: a typing error must not pass for a
+        setting."""
         known = {field.name for field in dataclasses.fields(self)}
         unknown = set(values) - known
         if unknown:
             raise ValueError(f"no such settings: {', '.join(sorted(unknown))}; there are: {', '.join(sorted(known))}")
         for name, value in values.items():
+            _check(name, value, getattr(Settings, name))
+        for name, value in values.items():
             setattr(self, name, value)
+
+
+def _check(name: str, value: t.Any, default: t.Any) -> None:
+    """Values have the type of the default; numbers are not negative, and those that may be absent are positive."""
+    if isinstance(default, bool):
+        fits = isinstance(value, bool)
+    elif isinstance(default, str):
+        fits = isinstance(value, str)
+    elif isinstance(value, bool) or not isinstance(value, (int, float)):
+        fits = value is None and default is None
+    else:
+        fits = value >= 0 and (name != "page_size" or (isinstance(value, int) and value > 0))
+    if not fits:
+        raise ValueError(f"the setting {name} cannot be {value!r}")
