@@ -71,11 +71,12 @@ class Options:
 
 @dataclasses.dataclass(frozen=True)
 class Details:
-    """What GetAccountAuthorizationDetails says of a user; policies are attached directly or through a group."""
+    """What GetAccountAuthorizationDetails says of a user; policies are attached directly or through a group, and None
+    where AWS did not tell of one of the groups."""
 
     tags: dict[str, str]
     groups: list[str]
-    policies: list[str]
+    policies: list[str] | None
 
 
 def observe(account: Account, options: Options) -> Json:
@@ -169,6 +170,10 @@ class PasswordReader:
         if any(user.user_id not in self._known_details for user in lacking) and not self._details_denied:
             reason = "GetAccountAuthorizationDetails does not know some users yet"
             self._account.miss(Missing("tags, groups, policies", reason), incomplete=True)
+        known = [self._known_details[user.user_id] for user in console if user.user_id in self._known_details]
+        if any(detail.policies is None for detail in known):
+            reason = "GetAccountAuthorizationDetails does not tell of some users' groups: they changed meanwhile"
+            self._account.miss(Missing("policies", reason), incomplete=True)
         return self._known_details
 
     def _describe(
@@ -293,10 +298,18 @@ def _read_details(account: Account) -> dict[str, Details] | None:
         user["UserId"]: Details(
             tags={tag["Key"]: tag["Value"] for tag in user.get("Tags", [])},
             groups=sorted(user.get("GroupList", [])),
-            policies=sorted(_attached(user).union(*(of_group.get(name, set()) for name in user.get("GroupList", [])))),
+            policies=_policies(user, of_group),
         )
         for user in answer["UserDetailList"]
     }
+
+
+def _policies(user: Json, of_group: t.Mapping[str, set[str]]) -> list[str] | None:
+    """None for a group that is not among the groups: renamed between two pages, it may have any policy."""
+    groups = user.get("GroupList", [])
+    if any(name not in of_group for name in groups):
+        return None
+    return sorted(_attached(user).union(*(of_group[name] for name in groups)))
 
 
 def _attached(entity: Json) -> set[str]:

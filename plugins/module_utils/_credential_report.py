@@ -81,12 +81,16 @@ def parse(content: bytes, generated_at: dt.datetime) -> Report:
     """Reads by header, tolerates missing and new columns, but not a report that lacks what identifies users and
     passwords."""
     reader = csv.DictReader(io.StringIO(content.decode("utf-8", "replace"), newline=""))
+    try:
+        records = list(reader)
+    except csv.Error as problem:
+        raise UnreadableReportError(f"the credential report is no table: {problem}") from None
     lacking = _NEEDED_COLUMNS - set(reader.fieldnames or ())
     if lacking:
         raise UnreadableReportError(f"the credential report has no column {', '.join(sorted(lacking))}")
     rows: dict[str, Row] = {}
     repeated: set[str] = set()
-    for record in reader:
+    for record in records:
         name = fold(record["user"] or "")
         if name in rows:
             repeated.add(name)

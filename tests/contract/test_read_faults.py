@@ -11,6 +11,7 @@ import typing as t
 
 import pytest
 
+from ansible_collections.iamguard.console_mfa.plugins.module_utils import _iam_api
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._iam_api import AwsCallError
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._observe import Scope
 from sandbox.generator import generated_account
@@ -324,6 +325,20 @@ def test_a_device_that_iam_lists_but_cannot_be_asked_about_harms_nobody() -> Non
     [device] = answer["unassigned_virtual_devices"]
     assert (device["tags"], device["ours"], device["suspected_user"]) == (None, False, "alice")
     assert "ListMFADeviceTags" not in reading.sandbox.control.calls(ACCOUNT_ID)
+
+
+def test_a_group_that_aws_does_not_tell_of_leaves_policies_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    account = plain_account("alice", "bob") | {"groups": [{"name": "admins", "attached": ["AdministratorAccess"]}]}
+    account["users"][0]["groups"] = ["admins"]
+    reading = Reading(sandbox_of(account))
+    read = _iam_api.get_account_authorization_details
+    # As if the group had been renamed between two pages.
+    monkeypatch.setattr(_iam_api, "get_account_authorization_details", lambda iam: read(iam) | {"GroupDetailList": []})
+    answer = reading.console_users()
+    policies = {user["user_name"]: (user["groups"], user["policies"]) for user in answer["console_users"]}
+    assert policies == {"alice": (["admins"], None), "bob": ([], [])}
+    assert answer["source"]["complete"] is False
+    assert [missing["fact"] for missing in answer["source"]["missing"]] == ["policies"]
 
 
 def test_a_device_deleted_before_its_tags_were_read_is_left_out() -> None:

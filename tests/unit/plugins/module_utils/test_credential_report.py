@@ -122,6 +122,11 @@ def test_what_is_no_report_is_refused(content: bytes) -> None:
         _credential_report.parse(content, GENERATED)
 
 
+def test_a_report_that_no_table_could_be_is_refused() -> None:
+    with pytest.raises(_credential_report.UnreadableReportError, match="no table"):
+        report("x" * 200_000)
+
+
 def event(name: str = "CreateLoginProfile", **detail: t.Any) -> dict[str, str]:
     body = {
         "eventName": name,
