@@ -123,7 +123,7 @@ class PasswordReader:
         account, report = self._account, self._report
         console = {user: settled.facts[user.user_id] for user in settled.users if settled.facts[user.user_id] != Fact()}
         users = self._rows(console, report, keys=self._access_keys(list(console)))
-        _note_missing(account, console, report)
+        _note_missing(account, console, report, keys_read=self._options.read_access_keys)
         complete_until = self._trusted.complete_until if self._trusted else account.read_at
         return {
             "account": describe_account(account),
@@ -241,8 +241,8 @@ def _trusted_report(account: Account, report: Report | None, max_age: dt.timedel
     if touched is None:
         account.miss(Missing(fact, "an event does not tell whose password it changed"), incomplete=False)
         return None
-    complete_until = max(report.generated_at, looked_up_at - _credential_report.EVENT_DELAY)
-    return TrustedReport(report, touched, complete_until)
+    # Also for a report that is younger: AWS may have looked before the report's date, see EVENT_MARGIN.
+    return TrustedReport(report, touched, looked_up_at - _credential_report.EVENT_DELAY)
 
 
 def _lookup(account: Account, generated_at: dt.datetime) -> list[Json]:
@@ -314,7 +314,7 @@ def _read_access_keys(account: Account, users: list[User]) -> dict[User, int | N
     return {user: fact.value for user, fact in facts.items()}
 
 
-def _note_missing(account: Account, console: Passwords, report: Report | None) -> None:
+def _note_missing(account: Account, console: Passwords, report: Report | None, *, keys_read: bool) -> None:
     """Lists every kind of fact that is null in the answer, and why."""
     errors = [fact.error for fact in console.values() if fact.error]
     for error in dict.fromkeys((error.operation, error.code, error.permission) for error in errors):
@@ -326,4 +326,5 @@ def _note_missing(account: Account, console: Passwords, report: Report | None) -
         account.miss(Missing("password.created_at, password.reset_required", reason), incomplete=False)
     if report and any(report.row_of(user) is None for user in console):
         reason = f"the credential report of {iso(report.generated_at)} does not know some users as they are now"
-        account.miss(Missing("password.last_changed, password.next_rotation", reason), incomplete=False)
+        facts = "password.last_changed, password.next_rotation" + ("" if keys_read else ", active_access_keys")
+        account.miss(Missing(facts, reason), incomplete=False)

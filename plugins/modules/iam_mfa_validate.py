@@ -15,7 +15,7 @@ description:
   - Reads the account anew, holds every IAM user with a console password against the policy and the decisions of the
     inventory, and gives each exactly one verdict.
   - What could not be read is V(unknown) and a gap; a policy that cannot be read whole is refused.
-  - Changes nothing. A gap does not fail the task; look at RV(compliant), or let the role V(mfa_validation) do it.
+  - Changes nothing. A gap does not fail the task; look at RV(compliant).
 author:
   - iamguard.console_mfa contributors (@iamguard)
 options:

@@ -202,6 +202,15 @@ def test_what_happened_shortly_before_the_report_is_asked_for_too() -> None:
     assert sandbox.control.calls(ACCOUNT_ID)["GetLoginProfile"] == 1
 
 
+def test_a_report_of_just_now_is_no_reason_to_promise_more_than_the_events_show() -> None:
+    account = generated_account(ACCOUNT_ID, users=10, seed=3, hostile_share=0) | {"roles": [audit_role()]}
+    source = Reading(sandbox_of(account)).console_users(bulk=True)["source"]
+    read_at, complete_until = (
+        dt.datetime.fromisoformat(source[key]) for key in ("read_at", "password_facts_complete_until")
+    )
+    assert read_at - complete_until >= dt.timedelta(minutes=14)
+
+
 def test_a_report_that_is_too_old_is_not_trusted() -> None:
     account = generated_account(ACCOUNT_ID, users=10, seed=3, hostile_share=0) | {"roles": [audit_role()]}
     reading = Reading(sandbox_of(account))

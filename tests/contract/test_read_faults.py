@@ -193,6 +193,20 @@ def test_a_recreated_user_is_not_taken_for_the_old_one() -> None:
     assert answer["vanished_users"] == [{"user_name": "bob", "user_id": before["bob"]}]
 
 
+@pytest.mark.parametrize(("read_access_keys", "keys"), [(False, None), (True, 0)])
+def test_what_the_report_does_not_know_of_a_new_user_is_named(read_access_keys: bool, keys: int | None) -> None:
+    reading = Reading(sandbox_of(plain_account("alice")))
+    reading.console_users()
+    reading.sandbox.control.create_user(ACCOUNT_ID, "bob")
+    reading.sandbox.control.create_login_profile(ACCOUNT_ID, "bob")
+    answer = reading.console_users(read_access_keys=read_access_keys)
+    [bob] = [user for user in answer["console_users"] if user["user_name"] == "bob"]
+    assert (bob["active_access_keys"], bob["password"]["last_changed"]) == (keys, None)
+    [missing] = answer["source"]["missing"]
+    assert missing["fact"].startswith("password.last_changed, password.next_rotation")
+    assert ("active_access_keys" in missing["fact"]) is not read_access_keys
+
+
 def test_two_users_who_swap_names_keep_their_own_facts() -> None:
     account = plain_account("alice", "bob")
     account["users"][1]["password"] = None

@@ -124,6 +124,18 @@ def test_modules_of_the_action_group_say_so() -> None:
         assert ("iamguard.console_mfa.attributes.action_group" in fragments) == in_group, name
 
 
+def test_the_readme_names_everything_that_can_be_used() -> None:
+    contents = (ROOT / "README.md").read_text().split("\n## Contents\n")[1].split("\n## ")[0]
+    named = re.findall(r"^\| `(\w+)` \| (\w+) \|", contents, re.MULTILINE)
+    places = {
+        "playbook": "playbooks/*.yml",
+        "role": "roles/*",
+        "module": "plugins/modules/*.py",
+        "filter": "plugins/filter/*.py",
+    }
+    assert sorted(named) == sorted((path.stem, kind) for kind, glob in places.items() for path in ROOT.glob(glob))
+
+
 # --- gates ---
 
 
