@@ -15,6 +15,7 @@ options:
       - How old the credential report may be, in hours, before a new one is asked for. AWS makes one every four hours
         at most.
       - With O(read_mode=bulk), an older report is not used for passwords.
+      - At most 2136 (89 days), because CloudTrail shows for 90 days what happened to passwords since.
     type: int
     default: 4
   read_access_keys:

@@ -41,7 +41,7 @@ options:
     elements: raw
   path_prefix:
     description:
-      - Only users whose path begins so.
+      - Only users whose path begins so. It begins with a slash itself.
     type: str
     default: /
 """

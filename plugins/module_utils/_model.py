@@ -133,6 +133,15 @@ def fold(name: str) -> str:
     return name.lower()
 
 
+# How a beginning of paths is written.
+PATH_PREFIX_FORM = "it must be '/', then printable ASCII without blanks"
+
+
+def is_path_prefix(text: str) -> bool:
+    """Whether the path of a user can begin so (IAM API reference, ListUsers, PathPrefix)."""
+    return re.fullmatch(r"/[\x21-\x7f]*", text) is not None
+
+
 def by_name(user: User) -> tuple[str, str]:
     """The sort key of every list of users."""
     return (user.key, user.user_name)
@@ -203,13 +212,21 @@ class AutomationSignals:
 
     @classmethod
     def parse(cls, options: t.Mapping[str, t.Any]) -> AutomationSignals:
-        """From the module's option. Raises ValueError with every bad pattern in it."""
+        """From the module's option. Raises ValueError with everything in it that could only match by mistake."""
         patterns, errors = [], []
         for index, pattern in enumerate(options.get("name_patterns") or []):
             try:
                 patterns.append(re.compile(pattern, re.ASCII | re.IGNORECASE))
             except re.error as error:
                 errors.append(f"automation.name_patterns[{index}] {pattern!r}: {error}")
+        for index, prefix in enumerate(options.get("path_prefixes") or []):
+            if not is_path_prefix(prefix):
+                errors.append(
+                    f"automation.path_prefixes[{index}] {prefix!r} is not the beginning of a path: {PATH_PREFIX_FORM}"
+                )
+        for key, values in (options.get("tags") or {}).items():
+            if not isinstance(values, (list, tuple)) or not all(isinstance(value, str) for value in values):
+                errors.append(f"automation.tags.{key} must be a list of strings, not {values!r}")
         if errors:
             raise ValueError("; ".join(errors))
         return cls(

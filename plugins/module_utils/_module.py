@@ -16,8 +16,16 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 
 from ansible_collections.iamguard.console_mfa.plugins.module_utils import _connection, _console_users
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._iam_api import AwsCallError
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import AutomationSignals, Json
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import (
+    PATH_PREFIX_FORM,
+    AutomationSignals,
+    Json,
+    is_path_prefix,
+)
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._observe import Account, Budget, Clock, Scope
+
+# CloudTrail shows what happened to passwords for 90 days; an older report could be trusted with what it cannot know.
+MAX_REPORT_AGE_HOURS: t.Final = 89 * 24
 
 _READING: t.Final[Json] = {
     "read_mode": {"type": "str", "choices": ["live", "bulk"], "default": "live"},
@@ -82,7 +90,10 @@ def scope(module: t.Any) -> Scope:
     for index, name in enumerate(names or []):
         if not isinstance(name, str):
             bad_option(module, f"user_names[{index}] must be a string, not {name!r}: quote it")
-    return Scope(None if names is None else tuple(names), module.params["path_prefix"])
+    prefix = module.params["path_prefix"]
+    if not is_path_prefix(prefix):  # nobody's path begins so, and nobody would be a complete answer
+        bad_option(module, f"path_prefix {prefix!r} is not the beginning of a path: {PATH_PREFIX_FORM}")
+    return Scope(None if names is None else tuple(names), prefix)
 
 
 def everybody() -> Scope:
@@ -92,6 +103,8 @@ def everybody() -> Scope:
 
 def password_options(module: t.Any, users: Scope) -> _console_users.Options:
     """Of `PASSWORDS`."""
+    if not 0 <= module.params["max_report_age"] <= MAX_REPORT_AGE_HOURS:
+        bad_option(module, f"max_report_age must be 0 to {MAX_REPORT_AGE_HOURS} (hours)")
     try:
         signals = AutomationSignals.parse(module.params["automation"])
     except ValueError as problem:

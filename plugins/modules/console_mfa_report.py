@@ -46,7 +46,7 @@ options:
     default: []
   max_record_age:
     description:
-      - How old, in hours, the latest record of an account may be that was not run.
+      - How old, in hours, the latest record of an account may be that was not run; at most 8784 (a year).
     type: float
     default: 26
   run_id:
@@ -207,6 +207,9 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._records impo
 )
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._store import STORE_OPTIONS, open_store
 
+# A year, as for the longest decision: facts that are older are nobody's recent assessment.
+MAX_RECORD_AGE_HOURS = 366 * 24
+
 
 def latest_records(settings: dict[str, t.Any] | None, account_ids: list[str]) -> dict[str, dict[str, t.Any] | None]:
     """Return the latest assessment of each account; one that cannot be relied on, or read at all, as its problem."""
@@ -246,6 +249,8 @@ def main() -> None:
         supports_check_mode=True,
     )
     accounts, results, run_hosts = (module.params[name] for name in ("accounts", "results", "run_hosts"))
+    if not 0 <= module.params["max_record_age"] <= MAX_RECORD_AGE_HOURS:  # "not a number" is not between them either
+        module.fail_json(msg=f"max_record_age must be 0 to {MAX_RECORD_AGE_HOURS} (hours)")
     now = dt.datetime.now(dt.UTC)
     fleet = check_fleet(accounts, module.params["accounts_out_of_scope"], today=now.date())
     if fleet["problems"]:

@@ -140,3 +140,20 @@ def test_automation_signals(subject: User, facts: dict[str, object], expected: l
 def test_every_bad_pattern_is_named_at_once() -> None:
     with pytest.raises(ValueError, match=r"name_patterns\[0\].*name_patterns\[2\]"):
         AutomationSignals.parse({"name_patterns": ["(", "fine", "["]})
+
+
+@pytest.mark.parametrize(
+    ("options", "where"),
+    [
+        pytest.param({"tags": {"Type": "service"}}, r"automation\.tags\.Type", id="a value that is no list"),
+        pytest.param({"tags": {"Type": None}}, r"automation\.tags\.Type", id="no value"),
+        pytest.param({"tags": {"Type": ["service", True]}}, r"automation\.tags\.Type", id="a value that is no text"),
+        pytest.param({"path_prefixes": ["/ci/", "svc/"]}, r"automation\.path_prefixes\[1\]", id="no beginning"),
+        pytest.param({"path_prefixes": [""]}, r"automation\.path_prefixes\[0\]", id="the beginning of everything"),
+    ],
+)
+def test_signals_that_can_mark_nobody_or_everybody_by_mistake_are_refused(
+    options: dict[str, object], where: str
+) -> None:
+    with pytest.raises(ValueError, match=where):
+        AutomationSignals.parse(options)

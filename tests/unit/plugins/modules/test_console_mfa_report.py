@@ -160,6 +160,12 @@ def test_a_path_in_the_home_directory_is_found(run, recorded, store, monkeypatch
         pytest.param(
             {"accounts": {"a": ACCOUNT_ID}, "store": {"kind": "ftp"}}, "kind", id="a kind of store unheard of"
         ),
+        *(
+            pytest.param(
+                {"accounts": {"a": ACCOUNT_ID}, "max_record_age": age}, "max_record_age must be", id=f"an age of {age}"
+            )
+            for age in ("nan", "inf", -1, 1e12)
+        ),
     ],
 )
 def test_what_makes_no_sense_is_refused(run, options, part):

@@ -225,6 +225,12 @@ BAD_OPTIONS = {
     "a user name that YAML made a number": (iam_mfa_info, {"user_names": ["a", 12]}, "user_names[1] must be a string"),
     "no concurrency": (iam_mfa_info, {"concurrency": 0}, "concurrency must be 1 or more"),
     "no time": (iam_console_users_info, {"time_budget": 0}, "time_budget must be 1 or more"),
+    "a beginning of no path": (iam_console_users_info, {"path_prefix": "ops/"}, "path_prefix 'ops/' is not"),
+    "an empty beginning of a path": (iam_mfa_info, {"path_prefix": ""}, "path_prefix '' is not"),
+    "a report from the future": (iam_console_users_info, {"max_report_age": -1}, "max_report_age must be 0 to 2136"),
+    "a report older than events": (iam_console_users_info, {"max_report_age": 2137}, "max_report_age must be 0 to"),
+    "an age without end": (iam_console_users_info, {"max_report_age": 10**15}, "max_report_age must be 0 to 2136"),
+    "a tag with one value": (iam_console_users_info, {"automation": {"tags": {"Type": "bot"}}}, "automation.tags.Type"),
 }
 
 
