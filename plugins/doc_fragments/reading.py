@@ -19,7 +19,7 @@ options:
     default: live
   concurrency:
     description:
-      - How many questions are under way at a time.
+      - How many questions are under way at a time, 32 at the most.
     type: int
     default: 4
   time_budget:

@@ -134,14 +134,36 @@ def base_credentials(params: Json, environ: t.Mapping[str, str]) -> Json:
     return {}
 
 
+# The services that are asked, as their endpoints are called.
+_SERVICES = ("cloudtrail", "iam", "sts")
+_REGION = re.compile(r"[a-z]+(-[a-z]+)+(-[0-9]+)?")
+
+
 def is_aws_endpoint(url: str) -> bool:
-    """Whether a URL is one of AWS's own, by the DNS suffixes that botocore knows for its partitions."""
+    """Whether a URL is an endpoint of one of the services, or a VPC endpoint for one, in a partition that botocore knows.
+
+    The domain alone says nothing: anybody can have a host below AWS's (an API, a bucket, an instance).
+    """
     parts = urlsplit(url)
     partitions = botocore.session.get_session().get_data("partitions")["partitions"]
-    suffixes = {
-        f".{partition['outputs'][key]}" for partition in partitions for key in ("dnsSuffix", "dualStackDnsSuffix")
-    }
-    return parts.scheme == "https" and any(f".{parts.hostname or ''}".endswith(suffix) for suffix in suffixes)
+    suffixes = {f".{partition['outputs'][key]}" for partition in partitions for key in _SUFFIXES}
+    host = parts.hostname or ""
+    return parts.scheme == "https" and any(
+        _is_service(host.removesuffix(suffix).split(".")) for suffix in suffixes if host.endswith(suffix)
+    )
+
+
+_SUFFIXES = ("dnsSuffix", "dualStackDnsSuffix")
+
+
+def _is_service(labels: list[str]) -> bool:
+    """``sts.REGION``, ``iam``, ``cloudtrail-fips.REGION``, ``vpce-ID.sts.REGION.vpce``."""
+    if len(labels) == 4 and labels[0].startswith("vpce-") and labels[3] == "vpce":
+        labels = labels[1:3]
+    service, *region = labels
+    return service.removesuffix("-fips") in _SERVICES and (
+        not region or (len(region) == 1 and _REGION.fullmatch(region[0]) is not None)
+    )
 
 
 def connect(params: Json, environ: t.Mapping[str, str] | None = None) -> Connection:

@@ -69,6 +69,10 @@ PASSWORDS: t.Final[Json] = {
 }
 
 
+# As many connections as a client keeps; others in the account want to be answered, too.
+MAX_CONCURRENCY = 32
+
+
 def reading_module(own_options: Json) -> t.Any:
     """An AnsibleAWSModule with the connection's, the reading's and the module's own options."""
     spec = _connection.ARGUMENT_SPEC | _READING | own_options
@@ -76,6 +80,10 @@ def reading_module(own_options: Json) -> t.Any:
     for name in ("concurrency", "time_budget"):
         if module.params[name] < 1:
             bad_option(module, f"{name} must be 1 or more")
+    if module.params["concurrency"] > MAX_CONCURRENCY:
+        bad_option(
+            module, f"concurrency must be {MAX_CONCURRENCY} or less: AWS throttles an account's callers together"
+        )
     return module
 
 

@@ -303,6 +303,12 @@ def test_a_whole_run_is_green_check_mode_tells_the_same_and_a_limited_run_follow
     assert well_fleet.latest(WELL)["previous"]["name"] == real["name"], "a check mode record is nobody's predecessor"
 
 
+def test_tags_leave_out_neither_reading_nor_gate(well_fleet: Fleet) -> None:
+    run = well_fleet.assess("--tags", "nothing")
+    assert run.status == 0
+    assert {row["status"] for row in run.rows.values()} == {"complete"}
+
+
 def test_the_report_comes_when_every_account_fails(well_fleet: Fleet) -> None:
     record_of_before(well_fleet, WELL, dt.timedelta(hours=1))
     run = well_fleet.assess("--extra-vars", "console_mfa_endpoint_url=http://127.0.0.1:1")

@@ -151,6 +151,13 @@ ENDPOINTS = {
     "https://evilamazonaws.com": False,
     "https://user:amazonaws.com@127.0.0.1/.amazonaws.com": False,
     "http://127.0.0.1:5000": False,
+    "https://sts-fips.us-gov-west-1.amazonaws.com": True,
+    "https://cloudtrail.us-east-1.amazonaws.com": True,
+    "https://abc123.execute-api.eu-central-1.amazonaws.com": False,
+    "https://ec2-192-0-2-1.eu-central-1.compute.amazonaws.com": False,
+    "https://iam.s3.amazonaws.com": False,
+    "https://sts.s3.eu-central-1.amazonaws.com": False,
+    "https://vpce-1-2.execute-api.eu-central-1.vpce.amazonaws.com": False,
 }
 
 

@@ -223,6 +223,7 @@ def test_an_unlisted_account_is_one_message_that_names_the_permission(runner: Ru
 BAD_OPTIONS = {
     "a pattern that is none": (iam_console_users_info, {"automation": {"name_patterns": ["("]}}, "name_patterns[0]"),
     "a user name that YAML made a number": (iam_mfa_info, {"user_names": ["a", 12]}, "user_names[1] must be a string"),
+    "too much concurrency": (iam_mfa_info, {"concurrency": 33}, "concurrency must be 32 or less"),
     "no concurrency": (iam_mfa_info, {"concurrency": 0}, "concurrency must be 1 or more"),
     "no time": (iam_console_users_info, {"time_budget": 0}, "time_budget must be 1 or more"),
     "a beginning of no path": (iam_console_users_info, {"path_prefix": "ops/"}, "path_prefix 'ops/' is not"),
