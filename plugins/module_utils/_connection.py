@@ -140,7 +140,7 @@ _REGION = re.compile(r"[a-z]+(-[a-z]+)+(-[0-9]+)?")
 
 
 def is_aws_endpoint(url: str) -> bool:
-    """Whether a URL is an endpoint of one of the services, or a VPC endpoint for one, in a partition that botocore knows.
+    """Whether a URL is an endpoint of one of the services, or a VPC endpoint for one, in a known partition.
 
     The domain alone says nothing: anybody can have a host below AWS's (an API, a bucket, an instance).
     """
