@@ -219,8 +219,6 @@ def _read_account_ids(node: Node) -> tuple[str, ...]:
 
 
 def _read_check(node: Node, limits: Limits) -> Check | None:
-    if not node.given:
-        return None
     fields = dataclasses.replace(node, value=_with_on(node.value)).fields(("by", "on"))
     by, on = fields["by"].text(), _past(fields["on"], limits)
     return Check(by, on) if on else None

@@ -143,6 +143,7 @@ def test_a_damaged_row_is_unknown_and_never_compliant(damage: Json) -> None:
     "damage",
     [
         {"tags": {"a": 1}},
+        {"tags": {1: "b"}},
         {"groups": [1]},
         {"policies": "AdministratorAccess"},
         {"automation": {"reasons": None}},
@@ -347,6 +348,7 @@ DISCREPANCIES: dict[str, tuple[tuple[Json, ...], Json, list[str]]] = {
     "never used, with sms": ((SMS,), NEVER, ["password_never_used_without_mfa"]),
     "never used, with MFA": ((APP,), NEVER, []),
     "never used, devices unknown": ((), NEVER | UNKNOWN_DEVICES, []),
+    "never used, not all devices known": ((), NEVER | {"devices_complete": False}, []),
     "to be reset, without MFA": ((), {"password": password(reset_required=True)}, ["password_to_be_reset_without_mfa"]),
     "to be reset, with MFA": ((APP,), {"password": password(reset_required=True)}, []),
     "not known whether it is to be reset": ((), {"password": password(reset_required=None)}, []),

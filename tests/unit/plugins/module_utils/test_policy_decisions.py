@@ -177,6 +177,10 @@ REFUSED: dict[str, tuple[t.Any, str]] = {
         [exception(safeguards_checked=True)],
         f"{E}.safeguards_checked: is true, not a dictionary with the keys by, on",
     ),
+    "checked on two days": (
+        [exception(safeguards_checked={"by": "secops", "on": "2026-11-10", True: "2026-11-11"})],
+        f"{E}.safeguards_checked: unknown key True; known are by, on",
+    ),
     "a name where a UserId is meant": (
         [exception(user_ids=["alice"])],
         f"{E}.user_ids[0]: 'alice' is not a UserId (as AIDAEXAMPLEALICE00001, not a name or an ARN)",
@@ -323,6 +327,8 @@ def test_an_account_is_refused_with_exactly_one_error(given: t.Any, error: str) 
         pytest.param("Alice Doe <alice@example.com>", "alice", True, id="an address with a name"),
         pytest.param("alice+aws@example.com", "alice", True, id="an address with a mark"),
         pytest.param("arn:aws:iam::111122223333:user/ops/alice", "alice", True, id="an ARN"),
+        pytest.param("Alice Doe <ALICE@example.com>", "alice", True, id="an address in capitals"),
+        pytest.param("DOE,ALICE", "doe,alice", True, id="a name that cannot be an address"),
         pytest.param("ciso@example.com", "alice", False, id="somebody else"),
         pytest.param("malice@example.com", "alice", False, id="a longer name"),
         pytest.param("alice.doe@example.com", "alice", False, id="another address"),
