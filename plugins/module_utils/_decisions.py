@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-import email.utils
 import enum
 import re
 import typing as t
@@ -219,8 +218,6 @@ def _read_account_ids(node: Node) -> tuple[str, ...]:
 
 
 def _read_check(node: Node, limits: Limits) -> Check | None:
-    if not node.given:
-        return None
     fields = dataclasses.replace(node, value=_with_on(node.value)).fields(("by", "on"))
     by, on = fields["by"].text(), _past(fields["on"], limits)
     return Check(by, on) if on else None
@@ -269,11 +266,13 @@ def same_person(approver: str, user: str) -> bool:
 
 
 def _names_of(text: str) -> set[str]:
-    whole = fold(text.strip())
-    address = fold(email.utils.parseaddr(text)[1])
-    names = {whole, address}
-    names |= {name.partition("@")[0] for name in tuple(names)}
-    names |= {name.partition("+")[0] for name in (address,) if "@" in name}
+    whole = fold(re.sub(r"\([^()]*\)", "", text).strip())
+    in_brackets = re.search(r"<([^<>]*)>", whole)
+    address = in_brackets[1].strip() if in_brackets else whole
+    mailbox = address.partition("@")[0]
+    names = {whole, address, mailbox}
+    if address != mailbox:
+        names.add(mailbox.partition("+")[0])
     if whole.startswith("arn:"):
         names.add(whole.rpartition("/")[2])
     return {name for name in names if name}

@@ -164,11 +164,14 @@ def _automated(wanted: bool | None) -> Test | None:
 
 
 def _not(match: Match | None) -> Test | None:
+    if match is None:
+        return None
+
     def test(subject: Subject) -> Answer:
-        answer = match.holds(subject) if match else True
+        answer = match.holds(subject)
         return None if answer is None else not answer
 
-    return test if match else None
+    return test
 
 
 def _compile(pattern: str) -> re.Pattern[str]:
@@ -208,8 +211,6 @@ def _read_patterns(node: Node) -> tuple[str, ...]:
 
 
 def _read_tags(node: Node) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    if not node.given:
-        return ()
     tags = []
     for key, values in node.entries("tags, each with a list of values"):
         items = values.items("values")

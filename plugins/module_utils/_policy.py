@@ -27,7 +27,12 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._decisions im
     read_account_decisions,
     read_decisions,
 )
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._inventory_values import Form, Node, plain, show
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._inventory_values import (
+    Form,
+    Node,
+    plain,
+    show,
+)
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._match import Match, read_match
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import DeviceKind, Json, fold
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._records import canonical_json, sha256
@@ -80,7 +85,7 @@ class Requirement:
     exclusive: bool = False
 
     def allows(self, kind: DeviceKind) -> bool:
-        return kind is not DeviceKind.SMS and str(kind) in self.allowed
+        return str(kind) in self.allowed
 
     def document(self) -> Json:
         return plain(allowed=self.allowed, minimum=self.minimum, exclusive=self.exclusive)
@@ -263,9 +268,10 @@ def _read_policy(value: object, today: dt.date, errors: list[str]) -> Policy:
     decided_on = fields["decided_on"].date()
     if decided_on and decided_on > today:
         fields["decided_on"].refuse(f"{decided_on} is in the future (today is {today}, UTC)")
+    before = len(errors)
     categories = _read_categories(fields["categories"])
     default = _read_default(fields["default"])
-    if isinstance(value, dict) and default is None and not fields["default"].given and not categories:
+    if isinstance(value, dict) and default is None and not categories and len(errors) == before:
         node.refuse(
             "has neither categories nor a default, so nobody would have to use MFA: set categories (the first that "
             "matches a user counts), or default for everybody else, or both"
@@ -357,8 +363,6 @@ def _read_kind(node: Node) -> AllowedKind:
 
 
 def _read_enrollment(node: Node, requirement: Requirement) -> Enrollment:
-    if not node.given:
-        return Enrollment()
     fields = node.fields((), ("kind", "method", "instructions", "help_desk"))
     before = len(node.errors)
     kind = _read_kind(fields["kind"]) if fields["kind"].given else None

@@ -143,6 +143,7 @@ def test_a_damaged_row_is_unknown_and_never_compliant(damage: Json) -> None:
     "damage",
     [
         {"tags": {"a": 1}},
+        {"tags": {1: "b"}},
         {"groups": [1]},
         {"policies": "AdministratorAccess"},
         {"automation": {"reasons": None}},
@@ -216,6 +217,16 @@ def test_another_device_is_registered_before_the_wrong_one_goes() -> None:
     assert found["text"].endswith("a security key. Remove the other devices afterwards, never before.")
 
 
+def test_nothing_is_to_be_removed_where_it_may_stay_or_is_not_there() -> None:
+    may_stay = remedy(APP, of=rules(policy(default=how(devices={"allowed": ["fido"]}))))
+    assert (may_stay["action"], may_stay["text"].endswith("Assign MFA device: a security key.")) == (
+        "replace_device",
+        True,
+    )
+    not_there = remedy(of=rules(policy(default=how(**FIDO))))
+    assert (not_there["action"], not_there["text"].endswith("Assign MFA device: a security key.")) == ("enroll", True)
+
+
 def test_what_may_not_be_beside_is_removed() -> None:
     found = remedy(KEY, APP, TOKEN, SMS, of=rules(policy(default=how(**FIDO))))
     arn = f"arn:aws:iam::{ACCOUNT_ID}"
@@ -243,6 +254,14 @@ def test_what_was_planned_is_done_when_the_time_out_of_scope_is_over(
     over = out_of_scope(approved_on="2026-10-01", expires="2026-11-01", planned_action=planned)
     found = remedy(of=rules(scope=[over]))
     assert (found["action"], found["command"]) == (action, commands)
+    assert found["text"].startswith("It was planned to ") is (planned != "none")
+    assert ("(console_mfa_out_of_scope_all[0])" in found["text"]) is (planned != "none")
+
+
+def test_what_was_planned_for_another_user_of_that_name_is_not_done() -> None:
+    stale = out_of_scope(user_ids=["AIDAEXAMPLESOMEBODY01"])
+    found = remedy(of=rules(scope=[stale]))
+    assert (found["who"], found["action"], found["command"]) == ("user", "enroll", [])
 
 
 def test_an_operator_decides_investigates_and_reads_again() -> None:
@@ -283,6 +302,50 @@ HOSTILE = [
     "-rf",
     "=cmd|' /C calc'!A0",
 ]
+
+
+AGAIN = (
+    "Run again, live. If it stays unknown, look at what the reading of account 111122223333 (example-production) says "
+    "is missing. Until then this user counts as a gap."
+)
+GRACE = policy(default=how(deadline=None, grace_days=14))
+TWO_KEYS = policy(default=how(devices={"allowed": ["fido"], "minimum": 2}))
+
+
+@pytest.mark.parametrize(
+    ("devices", "facts", "given", "commands"),
+    [
+        pytest.param((), {"mfa_state": "unknown", "devices": None}, policy(), ["list-mfa-devices"], id="devices"),
+        pytest.param((KEY,), {"devices_complete": False}, TWO_KEYS, ["list-mfa-devices"], id="some devices"),
+        pytest.param((), {"password": None}, GRACE, ["get-login-profile"], id="the due date"),
+        pytest.param((APP,), {"console_access": "unknown"}, policy(), ["get-login-profile"], id="the password"),
+        pytest.param((APP,), {"user_id": None}, policy(), [], id="the user"),
+    ],
+)
+def test_the_commands_ask_for_what_is_missing(
+    devices: tuple[Json, ...], facts: Json, given: Json, commands: list[str]
+) -> None:
+    found = remedy(*devices, of=rules(given), **facts)
+    assert found["text"] == AGAIN
+    assert found["command"] == [f"aws iam {command} --user-name=alice" for command in commands]
+
+
+def test_a_permission_that_the_reading_named_goes_before_one_that_is_inferred() -> None:
+    error = {"operation": "GetLoginProfile", "code": "AccessDenied", "permission": "iam:GetLoginProfile"}
+    read = rules(policy(categories=[category("a", {"tags": {"a": ["b"]}})]))
+    found = remedy(of=read, tags=None, console_access="unknown", errors=[error])
+    assert " may call iam:GetLoginProfile, and run again" in found["text"]
+    assert [command.split()[2] for command in found["command"]] == [
+        "get-login-profile",
+        "get-account-authorization-details",
+    ]
+
+
+def test_a_decision_that_depends_on_tags_names_the_call_that_gives_them() -> None:
+    read = rules(exceptions=[exception()])
+    found = judgement([row(tags=None)], read, contact_tag="Email").findings[0].document()["remediation"]
+    assert "may call iam:GetAccountAuthorizationDetails, and run again" in found["text"]
+    assert found["command"] == ["aws iam get-account-authorization-details --filter=User"]
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -347,6 +410,7 @@ DISCREPANCIES: dict[str, tuple[tuple[Json, ...], Json, list[str]]] = {
     "never used, with sms": ((SMS,), NEVER, ["password_never_used_without_mfa"]),
     "never used, with MFA": ((APP,), NEVER, []),
     "never used, devices unknown": ((), NEVER | UNKNOWN_DEVICES, []),
+    "never used, not all devices known": ((), NEVER | {"devices_complete": False}, []),
     "to be reset, without MFA": ((), {"password": password(reset_required=True)}, ["password_to_be_reset_without_mfa"]),
     "to be reset, with MFA": ((APP,), {"password": password(reset_required=True)}, []),
     "not known whether it is to be reset": ((), {"password": password(reset_required=None)}, []),
@@ -451,6 +515,8 @@ def test_nobody_is_told_to_delete_the_password_of_an_excepted_user() -> None:
     for item in found:
         assert item["remediation"]["action"] == "review_decision"
         assert item["remediation"]["command"] == []
+    out = finding(of=rules(scope=[out_of_scope()]), **facts).document()["discrepancies"]
+    assert {item["remediation"]["action"] for item in out} == {"delete_login_profile"}, "that is where it is going"
     unexcepted = finding(**facts).document()["discrepancies"]
     assert [item["remediation"]["command"] for item in unexcepted] == [
         ["aws iam delete-login-profile --user-name=alice"]
@@ -468,6 +534,7 @@ def test_orphan_devices_are_told_with_the_command_that_deletes_them() -> None:
         unassigned("--help", tags=None),
         unassigned("mine", tags={"iamguard:user-id": USER_ID}),
         unassigned("gone", tags={"iamguard:user-id": "AIDAEXAMPLEGONE000001"}),
+        unassigned("damaged", serial_number=None),
     ]
     document = judgement(
         [row(APP), row(user_name="bob", sign_in_activity="stale")], unassigned_devices=devices

@@ -73,6 +73,7 @@ TABLE: dict[str, tuple[Situation, str, bool]] = {
     "1: nobody knows whether she has a password": (S((APP,), {"console_access": "unknown"}), "unknown", True),
     "1: a word for access that is not known": (S((APP,), {"console_access": "maybe"}), "unknown", True),
     "1: nobody knows whether she exists": (S((APP,), {"user_id": None}), "unknown", True),
+    "1: she has no UserId": (S((APP,), {"user_id": ""}), "unknown", True),
     "1: also when excepted": (
         S((), {"console_access": "unknown"}, exceptions=(exception(),)),
         "unknown",

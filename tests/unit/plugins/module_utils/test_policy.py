@@ -109,6 +109,13 @@ REFUSED: dict[str, tuple[t.Any, str]] = {
             "that matches a user counts), or default for everybody else, or both"
         ),
     ),
+    "no category in a tuple": (
+        policy(default=None, categories=()),
+        (
+            f"{P}: has neither categories nor a default, so nobody would have to use MFA: set categories (the first "
+            "that matches a user counts), or default for everybody else, or both"
+        ),
+    ),
     "an unknown key": (policy(exempt=["alice"]), f"{P}: unknown key 'exempt'; known are {KEYS}"),
     "a key that is a number": (policy() | {7: "x"}, f"{P}: unknown key 7; known are {KEYS}"),
     "a key without a value": (
@@ -206,6 +213,28 @@ REFUSED: dict[str, tuple[t.Any, str]] = {
         policy(categories=[category("a", {"groups": ["x", "y"]}), category("b", {"groups": ["Y", "X"]})]),
         f"{P}.categories[1].match: repeats {C}.match, which comes first: nobody would be in this category",
     ),
+    "two of one match, by tags": (
+        policy(
+            categories=[
+                category("a", {"tags": {"Env": ["x"], "Team": ["y"]}}),
+                category("b", {"tags": {"team": ["Y"], "env": ["X"]}}),
+            ]
+        ),
+        f"{P}.categories[1].match: repeats {C}.match, which comes first: nobody would be in this category",
+    ),
+    "two of one match, by what is not meant": (
+        policy(
+            categories=[
+                category("a", {"not": {"path_prefixes": ["/Ops/"], "policies": ["X"]}}),
+                category("b", {"not": {"path_prefixes": ["/ops/"], "policies": ["x"]}}),
+            ]
+        ),
+        f"{P}.categories[1].match: repeats {C}.match, which comes first: nobody would be in this category",
+    ),
+    "categories that are text, and no default": (
+        policy(default=None, categories="admins"),
+        f"{P}.categories: is the text 'admins', not a list of categories",
+    ),
     "one after everybody": (
         policy(categories=[category("a", {}), category("b", {"groups": ["x"]})]),
         (
@@ -281,6 +310,10 @@ REFUSED: dict[str, tuple[t.Any, str]] = {
         f"{C}.match.tags['Env']: 'Env' repeats {C}.match.tags['env']",
     ),
     "automation by name": (match({"automation": "yes"}), f"{C}.match.automation: is the text 'yes', not true or false"),
+    "not a list": (
+        match({"not": []}),
+        f"{C}.match.not: is a list, not a dictionary with the keys {MATCH_KEYS}",
+    ),
     "not nothing": (
         match({"not": {}}),
         f"{C}.match.not: is empty, so nobody would match: say who is not meant, or leave it out",
@@ -329,6 +362,21 @@ REFUSED: dict[str, tuple[t.Any, str]] = {
         policy(default=how(devices={"allowed": ["virtual"]}, enrollment={"kind": "fido"})),
         f"{P}.default.enrollment.kind: 'fido' is not among devices.allowed (virtual)",
     ),
+    "enrollment of no kind, where another is allowed": (
+        policy(default=how(devices={"allowed": ["fido"]}, enrollment={"kind": "u2f"})),
+        f"{P}.default.enrollment.kind: 'u2f' is not one of virtual, hardware, fido",
+    ),
+    "enrollment of a kind, where devices are wrong already": (
+        policy(default=how(devices={}, enrollment={"kind": "fido"})),
+        f"{P}.default.devices.allowed: is missing",
+    ),
+    "enrollment that is a word": (
+        policy(default=how(enrollment="fido")),
+        (
+            f"{P}.default.enrollment: is the text 'fido', not a dictionary with the keys kind, method, instructions, "
+            "help_desk"
+        ),
+    ),
     "enrollment by sms": (
         policy(default=how(enrollment={"kind": "sms"})),
         f"{P}.default.enrollment.kind: 'sms' satisfies nothing: AWS ended it, and a text message can be intercepted",
@@ -376,6 +424,40 @@ def test_a_category_that_cannot_be_read_does_not_make_the_next_one_unreachable()
     assert errors == (f"{C}.match: is missing",)
 
 
+def test_categories_without_a_name_do_not_repeat_each_other() -> None:
+    given = [{"match": {"groups": [group]}} | how() for group in ("x", "y")]
+    errors = refusals(policy(categories=given))
+    assert errors == (f"{C}.name: is missing", f"{P}.categories[1].name: is missing")
+
+
+def test_everything_after_everybody_comes_after_the_first_that_takes_everybody() -> None:
+    given = [category("a", {}), category("b", {}), category("c", {"groups": ["x"]})]
+    errors = refusals(policy(categories=given))
+    assert [error.partition(",")[0] for error in errors] == [
+        f"{P}.categories[{index}].match: comes after {C}" for index in (1, 2)
+    ]
+
+
+def test_that_nothing_is_asked_is_told_beside_other_errors() -> None:
+    errors = refusals(policy(default=None, decided_by=None))
+    assert [error.partition(",")[0] for error in errors] == [
+        f"{P}.decided_by: is missing",
+        f"{P}: has neither categories nor a default",
+    ]
+
+
+def test_one_error_is_one() -> None:
+    with pytest.raises(PolicyError) as refused:
+        rules(policy(decided_by=None))
+    assert str(refused.value) == (
+        f"The policy and decisions of the inventory are refused, 1 error:\n{P}.decided_by: is missing"
+    )
+
+
+def test_a_policy_may_be_decided_today() -> None:
+    assert rules(policy(decided_on=TODAY.isoformat())).policy.decided_on == TODAY
+
+
 def test_a_match_that_contains_itself_ends() -> None:
     endless: Json = {"groups": ["a"]}
     endless["not"] = endless
@@ -400,6 +482,7 @@ def test_the_plain_form_gives_the_same_policy_and_says_every_default(given: t.Ca
     assert again.policy == read.policy
     assert again.policy.document() == document
     assert {"warn_days", "exception_max_days"} <= document.keys()
+    assert document.get("categories") != [], "what is empty is left out"
     assert document["default"]["devices"].keys() == {"allowed", "minimum", "exclusive"}
     assert document["default"]["enrollment"]["method"] == "self_service"
 

@@ -42,7 +42,8 @@ MATCHES: dict[str, tuple[Json, Json, bool | None]] = {
     "an alternative is closed in by the whole name": ({"name_patterns": ["a|alice"]}, {}, True),
     "a word is ASCII": ({"name_patterns": [r"\w+"]}, {"user_name": "jörg"}, False),
     "a path": ({"path_prefixes": ["/ops/"]}, {"path": "/ops/eu/"}, True),
-    "a path in capitals": ({"path_prefixes": ["/OPS/"]}, {"path": "/ops/"}, True),
+    "a beginning of a path in capitals": ({"path_prefixes": ["/OPS/"]}, {"path": "/ops/"}, True),
+    "a path in capitals": ({"path_prefixes": ["/ops/"]}, {"path": "/OPS/eu/"}, True),
     "a path in the middle": ({"path_prefixes": ["/eu/"]}, {"path": "/ops/eu/"}, False),
     "an unknown path": ({"path_prefixes": ["/ops/"]}, {"path": None}, None),
     "one group of several": ({"groups": ["admins", "ops"]}, {"groups": ["OPS", "dev"]}, True),
@@ -99,6 +100,8 @@ def test_the_unknown_facts_are_named() -> None:
     }
     facts = {"tags": None, "groups": None, "policies": None, "path": None}
     assert place(match, **facts).unknown_facts == ("automation", "groups", "path", "policies", "tags")
+    program = facts | {"automation": EXPLICIT}
+    assert place(match, **program).unknown_facts == ("groups", "path", "policies", "tags")
     assert place(match, **facts | {"policies": ["z"], "path": "/"}).unknown_facts == ("automation", "groups", "tags")
 
 
