@@ -17,13 +17,13 @@ from collections import Counter
 
 from . import callers, ids, wire
 from .authorize import Authorizer
-from .callers import Caller, Credentials, find_key
+from .callers import Caller, Credentials, UserSession, find_key
 from .clock import VirtualClock
 from .cloudtrail import Trail
 from .control import Control
 from .errors import AwsError, NotModelled, access_denied
 from .faults import Fault, Faults, Trigger
-from .history import record_history
+from .history import record_call, record_history
 from .operations import OPERATIONS, Call, Operation, Result
 from .paging import Pager
 from .s3 import Buckets, load_buckets
@@ -37,10 +37,10 @@ from .wire import Credential, HttpReply, HttpRequest
 if t.TYPE_CHECKING:
     import boto3
 
-from . import iam_account, iam_details, iam_devices, iam_report, iam_users, sts
+from . import iam_account, iam_details, iam_devices, iam_mfa, iam_report, iam_users, sts
 
 # Each enters its operations into OPERATIONS when it is imported.
-MODELS = (iam_account, iam_details, iam_devices, iam_report, iam_users, sts)
+MODELS = (iam_account, iam_details, iam_devices, iam_mfa, iam_report, iam_users, sts)
 
 PREFIX = "/_sandbox/"
 
@@ -234,7 +234,7 @@ class Sandbox:
             raise callers.invalid_token()  # a partition does not know the keys of another
         if self.settings.verify_signatures:
             self._check_signature(request, credential, secret)
-        if caller.session and caller.session.expires <= self.now():
+        if caller.expires is not None and caller.expires <= self.now():
             raise callers.expired_token()
         return caller
 
@@ -247,6 +247,8 @@ class Sandbox:
             return Caller(
                 account, access_key_id, session.assumed_role_arn, session.assumed_role_id, session=session
             ), session.secret
+        if access_key_id in self.credentials.user_sessions:
+            return self._user_in_session(self.credentials.user_sessions[access_key_id], token)
         found = find_key(self.accounts.values(), access_key_id)
         if found is None or found[2].status != "Active" or token is not None:
             raise callers.invalid_token()
@@ -254,6 +256,14 @@ class Sandbox:
         if isinstance(owner, User):
             return Caller(account, access_key_id, owner.arn, owner.unique_id, user=owner), key.secret
         return Caller(account, access_key_id, account.arn("root"), account.account_id), key.secret
+
+    def _user_in_session(self, session: UserSession, token: str | None) -> tuple[Caller, str]:
+        account = self.accounts[session.account_id]
+        user = account.users_by_id.get(session.user_id)
+        if user is None or token != session.token:
+            raise callers.invalid_token()
+        caller = Caller(account, session.access_key_id, user.arn, user.unique_id, user=user, temporary=session)
+        return caller, session.secret
 
     def _check_signature(self, request: HttpRequest, credential: Credential, secret: str) -> None:
         if not is_signed_with(request, credential, secret):
@@ -309,9 +319,31 @@ class Sandbox:
         ]
         for check in reversed(checks) if self.settings.authorize_before_validation else checks:
             check()
-        return operation.handler(call)
+        return self._change(call) if operation.record else operation.handler(call)
+
+    def _change(self, call: Call) -> Result:
+        """What changes something: reads that lag do not show it yet, and CloudTrail tells of it."""
+        self.remember(call.live)
+        try:
+            result = call.operation.handler(call)
+        except AwsError as error:
+            record_call(self.trail, self.settings, call, None, error.code)
+            raise
+        record_call(self.trail, self.settings, call, result, None)
+        return result
 
     def _authorize(self, call: Call) -> None:
+        try:
+            self._require_permission(call)
+        except AwsError as error:
+            record_call(self.trail, self.settings, call, None, error.code)
+            raise
+
+    def _require_permission(self, call: Call) -> None:
+        caller = call.caller
+        if call.operation.service == "iam" and caller.temporary is not None and not caller.has_mfa:
+            code = self.settings.session_without_mfa_code  # GetSessionToken: no IAM "unless MFA … is included"
+            raise AwsError(code, "The security token included in the request is invalid", 403)
         if call.operation.permission is not None:
             self.authorizer.require(call, call.operation.permission, call.operation.target(call))
 

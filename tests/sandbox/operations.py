@@ -23,6 +23,7 @@ from .state import Account
 if t.TYPE_CHECKING:
     from .authorize import Authorizer
     from .cloudtrail import Trail
+    from .history import Recorder
     from .s3 import Buckets
 
 Result = dict[str, t.Any]
@@ -42,6 +43,8 @@ class World(t.Protocol):
 
     def now(self) -> datetime.datetime: ...
 
+    def remember(self, account: Account) -> None: ...
+
 
 @dataclass
 class Call:
@@ -57,6 +60,11 @@ class Call:
     now: datetime.datetime
     request_id: str
     user_agent: str = ""
+
+    @property
+    def live(self) -> Account:
+        """The account as it is, for what changes it."""
+        return self.caller.account
 
     @property
     def user_name(self) -> str | None:
@@ -97,7 +105,8 @@ def anything(call: Call) -> Target:
 
 @dataclass(frozen=True)
 class Operation:
-    """``permission`` is None for what everybody may do, or what decides for itself."""
+    """``permission`` is None for what everybody may do, or what decides for itself. Whatever changes something has a
+    ``record``: what CloudTrail tells of it."""
 
     service: str
     name: str
@@ -105,6 +114,7 @@ class Operation:
     handler: Handler
     permission: str | None
     target: Targeter
+    record: Recorder | None = None
 
 
 OPERATIONS: dict[tuple[str, str], Operation] = {}
@@ -117,12 +127,13 @@ def operation(
     *,
     target: Targeter = anything,
     permission: str | None = "",
+    record: Recorder | None = None,
 ) -> t.Callable[[Handler], Handler]:
     """Enters a function into the table. ``params`` are the modelled ones; the permission is by default SERVICE:NAME."""
 
     def enter(handler: Handler) -> Handler:
         needed = f"{service}:{name}" if permission == "" else permission
-        OPERATIONS[service, name] = Operation(service, name, frozenset(params.split()), handler, needed, target)
+        OPERATIONS[service, name] = Operation(service, name, frozenset(params.split()), handler, needed, target, record)
         return handler
 
     return enter
