@@ -187,6 +187,7 @@ def call_everything(sandbox_: Sandbox) -> None:
     iam.list_mfa_device_tags(SerialNumber=f"{prefix}mfa/spare")
     iam.get_mfa_device(SerialNumber=next(item["SerialNumber"] for item in devices if ":u2f/" in item["SerialNumber"]))
     enroll(sandbox_, iam)
+    keep_secret(client(sandbox_, "secretsmanager"))
     sts.get_session_token()
     sts.get_caller_identity()
     sts.assume_role(RoleArn=f"{prefix}role/r", RoleSessionName="me", SourceIdentity="me", Policy=_text(policy("iam:*")))
@@ -212,6 +213,38 @@ def enroll(sandbox_: Sandbox, iam: t.Any) -> None:
     iam.resync_mfa_device(UserName="alice", SerialNumber=serial, **phone.pair().parameters)
     iam.deactivate_mfa_device(UserName="alice", SerialNumber=serial)
     iam.delete_virtual_mfa_device(SerialNumber=serial)
+
+
+def keep_secret(secrets: t.Any) -> None:
+    made = secrets.create_secret(
+        Name="iamguard/alice",
+        Description="x",
+        KmsKeyId="k",
+        SecretString="1",
+        ClientRequestToken="t" * 32,
+        Tags=[{"Key": "a", "Value": "b"}],
+    )
+    secrets.put_secret_value(SecretId=made["ARN"], SecretBinary=b"2", ClientRequestToken="u" * 32)
+    secrets.put_resource_policy(SecretId="iamguard/alice", ResourcePolicy=_text(_RESOURCE_POLICY))
+    secrets.get_resource_policy(SecretId="iamguard/alice")
+    secrets.tag_resource(SecretId="iamguard/alice", Tags=[{"Key": "c", "Value": "d"}])
+    secrets.untag_resource(SecretId="iamguard/alice", TagKeys=["c"])
+    secrets.get_secret_value(SecretId="iamguard/alice", VersionStage="AWSPREVIOUS")
+    secrets.describe_secret(SecretId="iamguard/alice")
+    secrets.delete_secret(SecretId="iamguard/alice")
+
+
+_RESOURCE_POLICY = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:role/r"},
+            "Action": "secretsmanager:GetSecretValue",
+            "Resource": "*",
+        }
+    ],
+}
 
 
 def _text(document: dict[str, t.Any]) -> str:

@@ -7,6 +7,7 @@ does."""
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import json
 import typing as t
@@ -51,7 +52,10 @@ class Authorizer:
     def decide(self, call: Call, permission: str, target: Target) -> Decision:
         context = {**base_context(call), **target.context}
         request = Request(permission, target.arn, context, call.caller.arn, target.account_id)
-        return evaluate(request, self.policies(call.caller))
+        policies = self.policies(call.caller)
+        if target.policy is not None:
+            policies = dataclasses.replace(policies, resource=target.policy)
+        return evaluate(request, policies)
 
     def decide_assume_role(
         self, call: Call, permission: str, role_arn: str, trust: Document, context: t.Any

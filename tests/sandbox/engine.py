@@ -29,6 +29,7 @@ from .paging import Pager
 from .s3 import Buckets, load_buckets
 from .s3_wire import parse_s3_params, s3_operation
 from .scenario import Spec, check_keys, load_accounts, read_scenario
+from .secrets_manager import Secrets
 from .settings import Settings
 from .signature import is_signed_with
 from .state import ROOT, Account, User
@@ -37,10 +38,10 @@ from .wire import Credential, HttpReply, HttpRequest
 if t.TYPE_CHECKING:
     import boto3
 
-from . import iam_account, iam_details, iam_devices, iam_mfa, iam_report, iam_users, sts
+from . import iam_account, iam_details, iam_devices, iam_mfa, iam_report, iam_users, secrets_manager, sts
 
 # Each enters its operations into OPERATIONS when it is imported.
-MODELS = (iam_account, iam_details, iam_devices, iam_mfa, iam_report, iam_users, sts)
+MODELS = (iam_account, iam_details, iam_devices, iam_mfa, iam_report, iam_users, secrets_manager, sts)
 
 PREFIX = "/_sandbox/"
 
@@ -83,6 +84,7 @@ class Sandbox:
         self.authorizer = Authorizer()
         self.trail = Trail()
         self.buckets = Buckets()
+        self.secrets = Secrets()
         self.faults = Faults()
         self.counted: Counter[tuple[str, str, str]] = Counter()  # account, caller, operation
         self._earlier: dict[str, list[tuple[datetime.datetime, Account]]] = {}
@@ -363,7 +365,7 @@ def _model(operation: Operation) -> t.Any:
 def _service_without_signature(request: HttpRequest) -> str:
     """By the host name or the form of the request; for what is not signed."""
     host = request.headers.get("host", "")
-    for service in ("sts", "cloudtrail", "s3", "iam"):
+    for service in ("sts", "cloudtrail", "s3", "secretsmanager", "iam"):
         if service in host.split("."):
             return service
     return "cloudtrail" if "x-amz-target" in request.headers else "iam"

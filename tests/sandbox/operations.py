@@ -18,13 +18,14 @@ from dataclasses import dataclass, field
 from .callers import Caller, Credentials
 from .paging import Pager
 from .settings import Settings
-from .state import Account
+from .state import Account, Document
 
 if t.TYPE_CHECKING:
     from .authorize import Authorizer
     from .cloudtrail import Trail
     from .history import Recorder
     from .s3 import Buckets
+    from .secrets_manager import Secrets
 
 Result = dict[str, t.Any]
 Params = dict[str, t.Any]
@@ -40,6 +41,7 @@ class World(t.Protocol):
     authorizer: Authorizer
     trail: Trail
     buckets: Buckets
+    secrets: Secrets
 
     def now(self) -> datetime.datetime: ...
 
@@ -81,12 +83,14 @@ class Call:
 @dataclass(frozen=True)
 class Target:
     """What a call is about. ``arn`` is what policies are compared with, ``shown`` what AWS's refusal says instead of it
-    (nothing at all where it is empty); ``account_id`` is the owner, where the ARN does not tell."""
+    (nothing at all where it is empty); ``account_id`` is the owner, where the ARN does not tell; ``policy``
+    that of the resource, where it has one."""
 
     arn: str = "*"
     shown: str | None = None
     context: t.Mapping[str, t.Any] = field(default_factory=dict)
     account_id: str | None = None
+    policy: Document | None = None
 
     @property
     def named(self) -> str | None:

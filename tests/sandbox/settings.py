@@ -72,6 +72,11 @@ class Settings:
     tagging_needs_listing: bool = False
     # Code for a tag in AWS's own name space.
     reserved_tag_code: str = "InvalidInput"
+    # Secrets Manager: codes for a name that it refuses and for a key that does not exist; seconds until nothing is left
+    # of a secret that was deleted without recovery ("there might be a short delay").
+    secret_name_code: str = "ValidationException"
+    secret_key_code: str = "ResourceNotFoundException"
+    secret_deletion_seconds: float = 0.0
     # Code for tags of a device that is not virtual.
     non_virtual_tags_code: str = "InvalidInput"
 

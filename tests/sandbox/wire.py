@@ -34,7 +34,7 @@ _CREDENTIAL = re.compile(
     r"AWS4-HMAC-SHA256 +Credential=(?P<key>[^/,]+)/(?P<date>\d{8})/(?P<region>[^/,]+)/(?P<service>[^/,]+)/aws4_request"
     r", *SignedHeaders=(?P<headers>[^,]+), *Signature=(?P<signature>[0-9a-f]{64})"
 )
-PROTOCOLS = {"iam": "query", "sts": "query", "cloudtrail": "json", "s3": "rest-xml"}
+PROTOCOLS = {"iam": "query", "sts": "query", "cloudtrail": "json", "secretsmanager": "json", "s3": "rest-xml"}
 
 # JSON services say some of the common errors in other words.
 _JSON_CODES = {
@@ -200,8 +200,9 @@ def _check(shape: t.Any, value: t.Any, path: str, problems: list[str]) -> None:
         for index, member in enumerate(value, 1):
             _check(shape.member, member, f"{path}.{index}.member", problems)
     else:
+        shown = "***" if shape.metadata.get("sensitive") else value
         problems.extend(
-            f"Value '{value}' at '{path}' failed to satisfy constraint: {text}" for text in _violations(shape, value)
+            f"Value '{shown}' at '{path}' failed to satisfy constraint: {text}" for text in _violations(shape, value)
         )
 
 
