@@ -16,10 +16,9 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-import re
 import typing as t
 
-STEP_SECONDS: t.Final = 30
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._totp import STEP_SECONDS, CodePair, Seed, step_at
 
 # How old the second code may be when nothing but its age can be held against it: it and its two successors.
 MAX_AGE = dt.timedelta(seconds=90)
@@ -27,25 +26,18 @@ MAX_AGE = dt.timedelta(seconds=90)
 # How far off a code may be, in steps, when the seed is at hand. STS accepts as much (observed, not documented).
 MAX_STEPS: t.Final = 2
 
-# How far a device's clock is looked for: as far as AWS looks, about eight hours each way (observed, not documented).
-SEARCHED_STEPS: t.Final = 1000
-
 # How far single codes are looked for. A code fits some step of a wide window by chance.
 NEAR_STEPS: t.Final = 20
 
 # How far in the future codes may have been read: two clocks may differ so much.
 MAX_CLOCK_SKEW = dt.timedelta(seconds=30)
 
-# What a device with the seed shows during a step.
-CodeAt = t.Callable[[int], str]
-
 
 @dataclasses.dataclass(frozen=True)
 class Codes:
-    """Two codes in the order in which they were shown, and when the second was read."""
+    """Two codes, and when the second was read."""
 
-    first: str = dataclasses.field(repr=False)
-    second: str = dataclasses.field(repr=False)
+    pair: CodePair
     read_at: dt.datetime
 
 
@@ -61,21 +53,9 @@ class Refusal:
 NEXT_CODES = "Wait until the device shows a new code, then take this code and the one after it."
 
 
-def parse_codes(value: object) -> tuple[str, str]:
-    """Two strings of six digits. Raises ValueError with a text that has no code in it."""
-    if not isinstance(value, (list, tuple)) or len(value) != 2:
-        raise ValueError("authentication_codes must be a list of the two codes, in the order in which they were shown")
-    for index, code in enumerate(value):
-        if not isinstance(code, str) or not re.fullmatch(r"[0-9]{6}", code):
-            # YAML reads 012345 as a number of another value
-            hint = ", not a number: quote it" if isinstance(code, (int, float)) else " of six digits"
-            raise ValueError(f"authentication_codes[{index}] must be a string{hint}")
-    return value[0], value[1]
-
-
-def check_codes(codes: Codes, now: dt.datetime, code_at: CodeAt | None) -> Refusal | None:
-    """Why these codes are not to be sent to AWS, or None. ``code_at``: of the device's seed, where it is at hand."""
-    if codes.first == codes.second:
+def check_codes(codes: Codes, now: dt.datetime, seed: Seed | None) -> Refusal | None:
+    """Why these codes are not to be sent to AWS, or None. ``seed``: the device's, where it is at hand."""
+    if codes.pair.first == codes.pair.second:
         return Refusal("same_code_twice", "both codes are the same", NEXT_CODES)
     if codes.read_at - now > MAX_CLOCK_SKEW:
         return Refusal(
@@ -83,9 +63,9 @@ def check_codes(codes: Codes, now: dt.datetime, code_at: CodeAt | None) -> Refus
             "codes_read_at is in the future",
             "Give the time in UTC at which the second code was read, and check the clock of the machine that it is of.",
         )
-    if code_at is None:
+    if seed is None:
         return _too_old(codes, now) if now - codes.read_at > MAX_AGE else None
-    return _check_with_seed(codes, now, code_at)
+    return _check_with_seed(codes, now, seed)
 
 
 def explain_refused(codes_were_right: bool) -> Refusal:
@@ -105,44 +85,25 @@ def explain_refused(codes_were_right: bool) -> Refusal:
     )
 
 
-def _check_with_seed(codes: Codes, now: dt.datetime, code_at: CodeAt) -> Refusal | None:
-    shown = _Shown(code_at, _step(codes.read_at))
-    step = shown.pair(codes.first, codes.second)
+def _check_with_seed(codes: Codes, now: dt.datetime, seed: Seed) -> Refusal | None:
+    around = step_at(codes.read_at)
+    step = seed.find_pair(codes.pair, around)
     if step is None:
-        return _explain_mismatch(codes, shown)
-    error = step - shown.around
+        return _explain_mismatch(codes.pair, around, seed)
+    error = step - around
     if abs(error) > MAX_STEPS:
         return _wrong_clock(error)
-    return _too_old(codes, now) if abs(step - _step(now)) > MAX_STEPS else None
+    return _too_old(codes, now) if abs(step - step_at(now)) > MAX_STEPS else None
 
 
-class _Shown:
-    """What the device showed around a time, each step computed once."""
-
-    def __init__(self, code_at: CodeAt, around: int) -> None:
-        self.around = around
-        self._steps: dict[str, list[int]] = {}
-        for step in range(max(0, around - SEARCHED_STEPS), around + SEARCHED_STEPS + 1):
-            self._steps.setdefault(code_at(step), []).append(step)
-
-    def pair(self, first: str, second: str) -> int | None:
-        """The step of the second code, right after the first one's; the nearest."""
-        before = set(self._steps.get(first, ()))
-        found = [step for step in self._steps.get(second, ()) if step - 1 in before]
-        return min(found, key=lambda step: abs(step - self.around), default=None)
-
-    def near(self, code: str) -> bool:
-        return any(abs(step - self.around) <= NEAR_STEPS for step in self._steps.get(code, ()))
-
-
-def _explain_mismatch(codes: Codes, shown: _Shown) -> Refusal:
-    if shown.pair(codes.second, codes.first) is not None:
+def _explain_mismatch(pair: CodePair, around: int, seed: Seed) -> Refusal:
+    if seed.find_pair(pair.reverse, around) is not None:
         return Refusal("wrong_order", "the codes are in the wrong order", f"The older code comes first. {NEXT_CODES}")
-    first, second = shown.near(codes.first), shown.near(codes.second)
-    if first and second:
+    first, second = (seed.find_code(code, around, within=NEAR_STEPS) for code in (pair.first, pair.second))
+    if first is not None and second is not None:
         return Refusal("not_consecutive", "the codes did not follow each other: there was another between", NEXT_CODES)
-    if first or second:
-        which = "second" if first else "first"
+    if first is not None or second is not None:
+        which = "first" if first is None else "second"
         return Refusal("mistyped", f"the {which} code is not one that the device showed: it was mistyped", NEXT_CODES)
     return Refusal(
         "other_device",
@@ -168,10 +129,6 @@ def _wrong_clock(steps: int) -> Refusal:
         f"the clock of the device is {_words(abs(steps) * STEP_SECONDS)} {where}",
         f"Set its date and time to automatic (a hardware token must be replaced). {NEXT_CODES}",
     )
-
-
-def _step(moment: dt.datetime) -> int:
-    return int(moment.timestamp()) // STEP_SECONDS
 
 
 def _words(seconds: int) -> str:

@@ -23,7 +23,6 @@ import enum
 import typing as t
 
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._enroll_codes import (
-    CodeAt,
     Codes,
     Refusal,
     check_codes,
@@ -40,6 +39,7 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import
     iso,
     parse_iso,
 )
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._totp import Seed
 
 TAG_RUN: t.Final = f"{TAG_PREFIX}run"
 TAG_NONCE: t.Final = f"{TAG_PREFIX}nonce"
@@ -120,7 +120,7 @@ class Held:
     serial_number: str | None
     nonce: str | None
     location: str
-    code_at: CodeAt | None = dataclasses.field(default=None, repr=False, compare=False)
+    seed: Seed | None = dataclasses.field(default=None, repr=False, compare=False)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -426,7 +426,7 @@ def _plan_enable_virtual(facts: Facts, wanted: Wanted) -> Plan:
     if target is None:
         return _nothing_to_enable(facts, wanted, chosen)
     held = next((item for item in facts.held if _holds(item, target)), None)
-    return _plan_enable(facts, wanted, target.serial_number, held.code_at if held else None)
+    return _plan_enable(facts, wanted, target.serial_number, held.seed if held else None)
 
 
 def _nothing_to_enable(facts: Facts, wanted: Wanted, chosen: list[Unassigned]) -> Plan:
@@ -450,8 +450,8 @@ def _nothing_to_enable(facts: Facts, wanted: Wanted, chosen: list[Unassigned]) -
     return refuse("not_prepared", f"no device is prepared for {wanted.user_name}", "Prepare the user first.")
 
 
-def _plan_enable(facts: Facts, wanted: Wanted, serial: str, code_at: CodeAt | None) -> Plan:
-    problem = _wrong_codes(facts, wanted, code_at)
+def _plan_enable(facts: Facts, wanted: Wanted, serial: str, seed: Seed | None) -> Plan:
+    problem = _wrong_codes(facts, wanted, seed)
     if problem:
         return Plan(Status.FAILED, serial, refusal=problem)
     steps: list[Step] = [Enable(serial)]
@@ -477,14 +477,14 @@ def _plan_resync(facts: Facts, wanted: Wanted) -> Plan:
     return Plan(Status.ENABLED, serial, (Resync(serial),))
 
 
-def _wrong_codes(facts: Facts, wanted: Wanted, code_at: CodeAt | None) -> Refusal | None:
+def _wrong_codes(facts: Facts, wanted: Wanted, seed: Seed | None) -> Refusal | None:
     if wanted.codes is None:
         return Refusal(
             "no_codes",
             "enabling a device takes two codes that it showed one after the other",
             "Give authentication_codes and codes_read_at, or use the enrollment desk.",
         )
-    return check_codes(wanted.codes, facts.now, code_at)
+    return check_codes(wanted.codes, facts.now, seed)
 
 
 # ---------------------------------------------------------------------------------------------------------- removing

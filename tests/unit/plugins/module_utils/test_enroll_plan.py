@@ -38,6 +38,7 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._enroll_plan 
     view,
 )
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import Device, DeviceKind
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._totp import CodePair, Seed
 
 NOW = dt.datetime(2026, 11, 24, 12, tzinfo=dt.UTC)
 ACCOUNT = "arn:aws:iam::111122223333"
@@ -47,8 +48,8 @@ APP, OWN = f"{ACCOUNT}:mfa/alice-phone", f"{OURS}Alice"
 KEY = f"{ACCOUNT}:u2f/user/Alice/key-ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 TOKEN, OTHER_TOKEN = "GAHT12345678", "GAHT87654321"
 SMS = f"{ACCOUNT}:sms-mfa/alice"
-CODES = Codes("123456", "654321", NOW)
-OLD_CODES = Codes("123456", "654321", NOW - dt.timedelta(hours=7))
+PAIR = CodePair("123456", "654321")
+CODES, OLD_CODES = Codes(PAIR, NOW), Codes(PAIR, NOW - dt.timedelta(hours=7))
 
 
 def enabled(*serials: str) -> tuple[Device, ...]:
@@ -305,14 +306,14 @@ TABLE: dict[str, tuple[Facts, Wanted, str, list[str]]] = {
     "without codes": (facts(unassigned=(prepared(),)), wanted("enabled", codes=None), "no_codes", []),
     "with codes that are too old": (
         facts(unassigned=(prepared(),)),
-        wanted("enabled", codes=Codes("123456", "654321", NOW - dt.timedelta(minutes=3))),
+        wanted("enabled", codes=Codes(PAIR, NOW - dt.timedelta(minutes=3))),
         "codes_too_old",
         [],
     ),
     "with codes that the seed does not give": (
         facts(
             unassigned=(prepared(),),
-            held=(Held(OWN, "n1", "/seeds/alice", code_at=lambda step: f"{step % 100000 + 700000:06d}"),),
+            held=(Held(OWN, "n1", "/seeds/alice", seed=Seed("MFRGGZDFMZTWQ2LKNNWG23TPOA======")),),
         ),
         wanted("enabled"),
         "other_device",
@@ -643,20 +644,14 @@ def wishes(draw: st.DrawFn) -> Wanted:
     elif state == "absent":
         serials = [*SERIALS, None] if kind == "virtual" else [*SERIALS]
     serial = draw(st.sampled_from(serials))
-    others = [None, None, *(other for other in SERIALS if other != serial)]
+    others = [None, None, *(other for other in SERIALS if other != serial)] if state != "absent" else [None]
     return wanted(
         state,
         kind,
         serial_number=serial,
         user_id=draw(st.sampled_from([None, None, "AIDAALICE", "AIDAFORMER"])),
-        requirement=draw(
-            st.sampled_from(
-                [None, Requirement(), Requirement(minimum=2), Requirement(("virtual",)), Requirement(("fido",))]
-            )
-        ),
-        replaces=None
-        if state == "absent"
-        else draw(st.sampled_from([None, None, *(s for s in SERIALS if s != serial)])),
+        requirement=draw(st.sampled_from(REQUIREMENTS)),
+        replaces=draw(st.sampled_from(others)),
         force=draw(st.booleans()),
         operator_made=draw(st.sampled_from([True, True, False])),
         codes=draw(st.sampled_from([CODES, CODES, None])),
