@@ -295,7 +295,7 @@ def make_plan(facts: Facts, wanted: Wanted) -> Plan:
         return Plan(Status.FAILED, wanted.serial_number, refusal=problem)
     if wanted.resync:
         return _plan_resync(facts, wanted)
-    present = _present(facts, wanted)
+    present = None if _rotates(facts, wanted) else _present(facts, wanted)
     if present:
         return _plan_done(facts, wanted, present)
     if wanted.kind is DeviceKind.FIDO:
@@ -335,6 +335,10 @@ def _present(facts: Facts, wanted: Wanted) -> Device | None:
         return named
     if wanted.serial_number and wanted.replaces:
         return None  # both are named: one for the other
+    return _enough(facts, wanted) or _successor(facts, wanted)
+
+
+def _enough(facts: Facts, wanted: Wanted) -> Device | None:
     need = wanted.need
     if need is None:
         return None
@@ -349,6 +353,24 @@ def _present(facts: Facts, wanted: Wanted) -> Device | None:
         return None
     # The one that is most like what was asked for
     return max(allowed, key=lambda device: (_kind(device) is wanted.kind, _date(device), device.serial_number))
+
+
+def _rotates(facts: Facts, wanted: Wanted) -> bool:
+    """Whether the device that is to take another's place is ready: then it does so, whatever others there are."""
+    ready = wanted.state is State.ENABLED and wanted.kind is DeviceKind.VIRTUAL and not wanted.serial_number
+    return ready and facts.find(wanted.replaces) is not None and bool(_fresh(facts, wanted))
+
+
+def _successor(facts: Facts, wanted: Wanted) -> Device | None:
+    """The device that an earlier run has enabled in place of the one that is replaced, and then was killed."""
+    if wanted.replaces is None or wanted.state is not State.ENABLED or wanted.kind is not DeviceKind.VIRTUAL:
+        return None
+    old = facts.find(wanted.replaces)
+    since = _date(old) if old else _LONG_AGO
+    prefix = serial_prefix(wanted.account_arn, facts.user.user_id if facts.user else "")
+    younger = [device for device in facts.enabled if device.serial_number.startswith(prefix) and _date(device) > since]
+    others = [device for device in younger if device.serial_number != wanted.replaces]
+    return max(others, key=_date, default=None) if not _fresh(facts, wanted) else None
 
 
 def _plan_done(facts: Facts, wanted: Wanted, present: Device) -> Plan:
@@ -421,12 +443,18 @@ def _plan_enable_virtual(facts: Facts, wanted: Wanted) -> Plan:
             serial=named,
         )
     chosen = [device for device in own if named in (None, device.serial_number)]
-    fresh = [device for device in chosen if device.delivered_at and not _expired(facts, wanted, device)]
+    fresh = [device for device in chosen if device in _fresh(facts, wanted)]
     target = max(fresh, key=lambda device: (_delivered(device), device.serial_number), default=None)
     if target is None:
-        return _nothing_to_enable(facts, wanted, chosen)
+        return _finished(facts) or _nothing_to_enable(facts, wanted, chosen)
     held = next((item for item in facts.held if _holds(item, target)), None)
     return _plan_enable(facts, wanted, target.serial_number, held.seed if held else None)
+
+
+def _finished(facts: Facts) -> Plan | None:
+    """An earlier run was killed when it had enabled the device, but not yet taken back the seed."""
+    left = [item for item in facts.held if facts.find(item.serial_number)]
+    return Plan(Status.ENABLED, left[0].serial_number, tuple(_discard((), left))) if left else None
 
 
 def _nothing_to_enable(facts: Facts, wanted: Wanted, chosen: list[Unassigned]) -> Plan:
@@ -580,9 +608,14 @@ def _own(facts: Facts, wanted: Wanted) -> list[Unassigned]:
     return [device for device in facts.unassigned if device.is_of(_owner_id(facts, wanted))]
 
 
+def _fresh(facts: Facts, wanted: Wanted) -> list[Unassigned]:
+    """What was delivered and has not expired: can be enabled."""
+    own = [device for device in _own(facts, wanted) if device.serial_number != wanted.replaces]
+    return [device for device in own if device.delivered_at and not _expired(facts, wanted, device)]
+
+
 def _usable(facts: Facts, wanted: Wanted, device: Unassigned) -> bool:
-    delivered = device.delivered_at and not _expired(facts, wanted, device)
-    return bool(delivered) and any(_holds(item, device) for item in facts.held)
+    return device in _fresh(facts, wanted) and any(_holds(item, device) for item in facts.held)
 
 
 def _holds(held: Held, device: Unassigned) -> bool:
