@@ -80,9 +80,15 @@ class Connection:
     clock_offset: dt.timedelta  # AWS's clock minus the controller's
     calls: CallLog
     _make_client: t.Callable[[str, str], t.Any]
+    _make_writer: t.Callable[[str, str], t.Any] | None = None
 
     def client(self, service: str, region: str | None = None) -> t.Any:
         return self._make_client(service, region or self.region)
+
+    def writer(self, service: str, region: str | None = None) -> t.Any:
+        """A client that sends each request once: what may have worked must be looked up, not sent again."""
+        make = self._make_writer or self._make_client
+        return make(service, region or self.region)
 
     def now(self) -> dt.datetime:
         """The time by AWS's clock."""
@@ -135,7 +141,7 @@ def base_credentials(params: Json, environ: t.Mapping[str, str]) -> Json:
 
 
 # The services that are asked, as their endpoints are called.
-_SERVICES = ("cloudtrail", "iam", "sts")
+_SERVICES = ("cloudtrail", "iam", "secretsmanager", "sts")
 _REGION = re.compile(r"[a-z]+(-[a-z]+)+(-[0-9]+)?")
 
 
@@ -193,6 +199,7 @@ def connect(params: Json, environ: t.Mapping[str, str] | None = None) -> Connect
         clock_offset=_clock_offset(identity["Date"], before),
         calls=log,
         _make_client=lambda service, region: maker.client(service, region, log),
+        _make_writer=lambda service, region: maker.client(service, region, log, attempts=1),
     )
 
 
@@ -259,7 +266,7 @@ class _ClientMaker:
             region_name=self.region,
         )
 
-    def client(self, service: str, region: str, log: CallLog) -> t.Any:
+    def client(self, service: str, region: str, log: CallLog, attempts: int | None = None) -> t.Any:
         verify = self._params.get("validate_certs", True) and (self._params.get("aws_ca_bundle") or True)
         try:
             client = self._session.client(
@@ -267,7 +274,7 @@ class _ClientMaker:
                 region_name=region,
                 endpoint_url=self._params.get("endpoint_url") or None,
                 verify=verify,
-                config=self._config(service),
+                config=self._config(attempts or (4 if service == "sts" else 10)),
             )
         except (BotoCoreError, ValueError) as exception:
             refuse("connect", type(exception).__name__, str(exception))
@@ -284,10 +291,10 @@ class _ClientMaker:
             refuse("connect", "CustomEndpoint", message)
         log.custom_endpoint = True
 
-    def _config(self, service: str) -> botocore.config.Config:
+    def _config(self, attempts: int) -> botocore.config.Config:
         # Adaptive mode slows down together with AWS's throttling. STS decides whether we get in at all, so it gives up
         # sooner.
-        retries: t.Any = {"mode": "adaptive", "total_max_attempts": 4 if service == "sts" else 10}
+        retries: t.Any = {"mode": "adaptive", "total_max_attempts": attempts}
         own = botocore.config.Config(retries=retries, connect_timeout=10, read_timeout=60, max_pool_connections=32)
         return botocore.config.Config(**(self._params.get("aws_config") or {})).merge(own)
 

@@ -2,24 +2,41 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One function per AWS operation that the collection reads with, and nothing else.
+"""One function per AWS operation, and nothing else.
 
 Each takes a boto3 client and returns plain data. ``None`` means that the entity does not exist; everything else that
 AWS refuses is raised as `AwsCallError`. Lists are always read to their last page. Retries are the client's alone (see
-``_connection``). This module util is PRIVATE to the collection; it can have breaking changes at any time.
+``_connection``).
+
+What writes is sent once, and raises `LostReplyError` where nobody knows whether AWS did it. Seeds and codes are in no
+error, and whatever logging is on, these calls are not logged: botocore logs requests and replies in full. This module
+util is PRIVATE to the collection; it can have breaking changes at any time.
 """
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import datetime as dt
 import functools
+import logging
 import re
 import typing as t
 
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import CallError, Device, Json, User
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._totp import BadSeed, CodePair, Seed
 
 try:
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import (
+        BotoCoreError,
+        ClientError,
+        ConnectTimeoutError,
+        EndpointConnectionError,
+        HTTPClientError,
+        ParamValidationError,
+        ProxyConnectionError,
+        SSLError,
+    )
     from botocore.parsers import ResponseParserError
 except ImportError:  # the modules themselves report the missing library
     pass
@@ -46,6 +63,11 @@ class AwsCallError(Exception):
     def __init__(self, error: CallError) -> None:
         super().__init__(error.sentence())
         self.error = error
+
+
+class LostReplyError(AwsCallError):
+    """A write of which nobody knows whether AWS carried it out. It must not be sent again before it was looked up what
+    there is now."""
 
 
 def describe_error(service: str, operation: str, exception: Exception) -> CallError:
@@ -138,6 +160,13 @@ def list_users(client: t.Any) -> list[User]:
     ]
 
 
+@_operation("iam", "GetUser", absent=("NoSuchEntity",))
+def get_user(client: t.Any, user_name: str) -> Json | None:
+    """``{UserName, UserId, Arn}`` as IAM writes them, or None: no such user."""
+    user = client.get_user(UserName=user_name)["User"]
+    return {key: user[key] for key in ("UserName", "UserId", "Arn")}
+
+
 @_operation("iam", "GetLoginProfile", absent=("NoSuchEntity",))
 def get_login_profile(client: t.Any, user_name: str) -> Json | None:
     """``{CreateDate, PasswordResetRequired}``, or None: no password, or no such user."""
@@ -192,6 +221,13 @@ def list_virtual_mfa_devices(client: t.Any) -> list[Json]:
     return [{key: item[key] for key in ("SerialNumber", "EnableDate", "User") if item.get(key)} for item in items]
 
 
+@_operation("iam", "ListVirtualMFADevices")
+def list_unassigned_mfa_devices(client: t.Any) -> list[str]:
+    """The serial numbers of the virtual devices that are nobody's."""
+    items = _all_pages(client, "list_virtual_mfa_devices", "VirtualMFADevices", AssignmentStatus="Unassigned")
+    return [item["SerialNumber"] for item in items]
+
+
 def is_serial_number(text: str) -> bool:
     """Whether IAM's operations on one device accept this serial number (botocore's iam model, serialNumberType).
 
@@ -237,3 +273,181 @@ def lookup_events_page(
         request["NextToken"] = next_token
     reply = client.lookup_events(**request)
     return reply.get("Events", []), reply.get("NextToken")
+
+
+# ----------------------------------------------------------------------------------------------------------- writing
+
+# Codes with which AWS says that nothing was done and that the same may be sent again later.
+THROTTLED = frozenset(
+    {
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "SlowDown",
+        "Throttling",
+        "ThrottlingException",
+        "ThrottledException",
+        "TooManyRequestsException",
+    }
+)
+
+
+@contextlib.contextmanager
+def unlogged() -> t.Iterator[None]:
+    """No logging at any level, by whomever it was turned on, of what happens in here."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
+def _write(service: str, name: str) -> t.Callable[[t.Callable[P, R]], t.Callable[P, R]]:
+    """Makes a function raise `LostReplyError` or, where AWS has surely done nothing, `AwsCallError`; and nothing of
+    what is secret reaches a log or an error."""
+
+    def wrap(function: t.Callable[P, R]) -> t.Callable[P, R]:
+        @functools.wraps(function)
+        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            try:
+                with unlogged():
+                    return function(*args, **kwargs)
+            except (ClientError, BotoCoreError, ResponseParserError) as exception:
+                error, lost = _describe_write_error(service, name, exception), _is_lost(exception)
+            except (KeyError, TypeError, BadSeed):  # the reply is not what it should be
+                error, lost = CallError(name, "IncompleteReply", "the reply could not be read"), True
+            error = _without_secrets(error, (*args, *kwargs.values()))
+            # Raised outside of the except block: a traceback must not carry AWS's raw reply along.
+            raise LostReplyError(error) if lost else AwsCallError(error)
+
+        return call
+
+    return wrap
+
+
+def _describe_write_error(service: str, name: str, exception: Exception) -> CallError:
+    if isinstance(exception, ParamValidationError):  # it quotes what it refuses
+        return CallError(name, "ParamValidationError", "the request is not one that AWS would accept")
+    return describe_error(service, name, exception)
+
+
+def _is_lost(exception: Exception) -> bool:
+    """A refusal says that nothing was done. So does a connection that was never made. All else may have worked."""
+    if isinstance(exception, ClientError):
+        return int(exception.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)) >= 500
+    if isinstance(exception, (EndpointConnectionError, ConnectTimeoutError, ProxyConnectionError, SSLError)):
+        return False
+    return isinstance(exception, (HTTPClientError, ResponseParserError))
+
+
+def _without_secrets(error: CallError, values: t.Iterable[object]) -> CallError:
+    """AWS's text may quote a parameter that it refuses."""
+    message = error.message
+    for value in values:
+        if isinstance(value, CodePair):
+            message = message.replace(value.first, "******").replace(value.second, "******")
+        elif isinstance(value, Seed):
+            message = message.replace(value.reveal(), "******")
+    return dataclasses.replace(error, message=message)
+
+
+@dataclasses.dataclass(frozen=True)
+class NewDevice:
+    """A virtual device that was just made: the only time at which AWS tells its seed."""
+
+    serial_number: str
+    seed: Seed
+    qr_png: bytes = dataclasses.field(repr=False)
+
+
+@_write("iam", "CreateVirtualMFADevice")
+def create_virtual_mfa_device(
+    client: t.Any, name: str, path: str, tags: t.Mapping[str, str], hide: t.Callable[[str], None]
+) -> NewDevice:
+    """Makes an unassigned device. ``hide`` is told the seed before anything else can happen to it."""
+    reply = client.create_virtual_mfa_device(VirtualMFADeviceName=name, Path=path, Tags=_tag_list(tags))
+    device = reply["VirtualMFADevice"]
+    text = device["Base32StringSeed"].decode()
+    hide(text)
+    return NewDevice(device["SerialNumber"], Seed(text), device["QRCodePNG"])
+
+
+@_write("iam", "TagMFADevice")
+def tag_mfa_device(client: t.Any, serial_number: str, tags: t.Mapping[str, str]) -> None:
+    """Adds tags to a virtual device, or changes them."""
+    client.tag_mfa_device(SerialNumber=serial_number, Tags=_tag_list(tags))
+
+
+@_write("iam", "EnableMFADevice")
+def enable_mfa_device(client: t.Any, user_name: str, serial_number: str, pair: CodePair) -> None:
+    """Makes the device the user's. It is required for every sign-in from now on."""
+    client.enable_mfa_device(
+        UserName=user_name,
+        SerialNumber=serial_number,
+        AuthenticationCode1=pair.first,
+        AuthenticationCode2=pair.second,
+    )
+
+
+@_write("iam", "ResyncMFADevice")
+def resync_mfa_device(client: t.Any, user_name: str, serial_number: str, pair: CodePair) -> None:
+    """Lets AWS learn the device's clock anew."""
+    client.resync_mfa_device(
+        UserName=user_name,
+        SerialNumber=serial_number,
+        AuthenticationCode1=pair.first,
+        AuthenticationCode2=pair.second,
+    )
+
+
+@_write("iam", "DeactivateMFADevice")
+def deactivate_mfa_device(client: t.Any, user_name: str, serial_number: str) -> None:
+    """Takes the device from the user. A virtual one stays, unassigned, with its seed and tags."""
+    client.deactivate_mfa_device(UserName=user_name, SerialNumber=serial_number)
+
+
+@_write("iam", "DeleteVirtualMFADevice")
+def delete_virtual_mfa_device(client: t.Any, serial_number: str) -> None:
+    """Deletes an unassigned device."""
+    client.delete_virtual_mfa_device(SerialNumber=serial_number)
+
+
+# --------------------------------------------------------------------------------------------------- Secrets Manager
+
+
+@_operation("secretsmanager", "DescribeSecret", absent=("ResourceNotFoundException",))
+def describe_secret(client: t.Any, name: str) -> Json | None:
+    """``{ARN, Name, Tags, VersionIdsToStages, DeletedDate?}``, tags as a dict; None: no such secret. Not its value."""
+    reply = client.describe_secret(SecretId=name)
+    tags = {item["Key"]: item["Value"] for item in reply.get("Tags", [])}
+    known = {key: reply[key] for key in ("ARN", "Name", "DeletedDate") if reply.get(key)}
+    return {**known, "Tags": tags, "VersionIdsToStages": reply.get("VersionIdsToStages", {})}
+
+
+@_write("secretsmanager", "GetSecretValue")
+def get_secret_value(client: t.Any, name: str, version_id: str) -> str:
+    """The text of one version. It only reads, but what it reads must not be logged either."""
+    return str(client.get_secret_value(SecretId=name, VersionId=version_id)["SecretString"])
+
+
+@_write("secretsmanager", "CreateSecret")
+def create_secret(client: t.Any, request: Json) -> str:
+    """The new secret's ARN."""
+    return str(client.create_secret(**request)["ARN"])
+
+
+@_write("secretsmanager", "PutResourcePolicy")
+def put_resource_policy(client: t.Any, secret_id: str, document: str) -> None:
+    """AWS itself checks that the policy is not public."""
+    client.put_resource_policy(SecretId=secret_id, ResourcePolicy=document, BlockPublicPolicy=True)
+
+
+@_write("secretsmanager", "DeleteSecret")
+def delete_secret(client: t.Any, secret_id: str) -> None:
+    """At once, and for good."""
+    client.delete_secret(SecretId=secret_id, ForceDeleteWithoutRecovery=True)
+
+
+def _tag_list(tags: t.Mapping[str, str]) -> list[Json]:
+    return [{"Key": key, "Value": value} for key, value in sorted(tags.items())]

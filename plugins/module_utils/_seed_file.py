@@ -1,0 +1,280 @@
+# Copyright (c) iamguard.console_mfa contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Seeds as files: a directory for each user, with a page to open, the QR code as AWS drew it, and what this collection
+needs to know it again.
+
+``DIRECTORY/ACCOUNT/USERID.USERNAME/`` holds ``enroll.html``, ``qr.png`` and ``device.json``. Everything is of the user
+who runs Ansible alone: directories 0700, files 0600. A delivery is written aside and then renamed, so it appears as a
+whole; the name of a user can be anything that IAM allows, ``..`` too, which the UserId before it makes harmless. No
+link is followed below ``DIRECTORY``.
+
+This module util is PRIVATE to the collection; it can have breaking changes at any time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import errno
+import json
+import os
+import pathlib
+import secrets
+import stat
+import typing as t
+
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._enroll_plan import Held
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._seed_delivery import (
+    DeliveryConflict,
+    DeliveryError,
+    Package,
+    Recipient,
+)
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._seed_page import enrollment_page
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._totp import BadSeed, Seed
+
+FILE_MODE: t.Final = 0o600
+DIRECTORY_MODE: t.Final = 0o700
+PAGE, PICTURE, DEVICE = "enroll.html", "qr.png", "device.json"
+_UNFINISHED: t.Final = ".tmp-"
+_FOLLOW_NOTHING = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+@dataclasses.dataclass(frozen=True)
+class FileChannel:
+    """Seeds in the absolute ``directory`` of the machine that runs the module."""
+
+    directory: str
+    kind: t.ClassVar[str] = "file"
+
+    def check(self, recipient: Recipient) -> None:
+        with self._errors("use"):
+            found = self._nearest()
+            if not os.access(found, os.W_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            if found == pathlib.Path(self.directory):
+                _check_private(found)
+                with self._account(recipient, make=False):
+                    pass
+
+    def held(self, recipient: Recipient) -> tuple[Held, ...]:
+        with self._errors("read"), self._account(recipient, make=False) as account:
+            names = _of_user(account, recipient)
+            return tuple(_read_held(account, name, self._location(recipient, name)) for name in names)
+
+    def seed(self, recipient: Recipient, held: Held) -> Seed | None:
+        with self._errors("read"), self._account(recipient, make=False) as account:
+            for name in _of_user(account, recipient):
+                known = _read_device(account, name)
+                if held.nonce is not None and known.get("nonce") == held.nonce:
+                    return _seed_or_none(known.get("key"))
+        return None
+
+    def deliver(self, package: Package) -> str:
+        recipient = package.recipient
+        name = f"{recipient.user_id}.{recipient.user_name}"
+        with self._errors("write"), self._account(recipient, make=True) as account:
+            if _of_user(account, recipient):
+                raise DeliveryConflict(
+                    "delivery_conflict",
+                    f"{self._location(recipient, name)} holds a seed that another run has put there just now",
+                )
+            _write_whole(account, name, f"{_UNFINISHED}{recipient.user_id}.", _files(package))
+        return self._location(recipient, name)
+
+    def revoke(self, recipient: Recipient, held: Held) -> None:
+        with self._errors("remove"), self._account(recipient, make=False) as account:
+            for name in _of_user(account, recipient):
+                location = self._location(recipient, name)
+                # The same place may hold another run's delivery by now.
+                if location == held.location and _read_held(account, name, location) == held:
+                    _remove(account, name)
+
+    def _location(self, recipient: Recipient, name: str) -> str:
+        return str(pathlib.PurePath(self.directory, recipient.account_id, name))
+
+    def _nearest(self) -> pathlib.Path:
+        """The directory, or the deepest one above it that exists."""
+        path = pathlib.Path(self.directory)
+        while not path.exists() and path != path.parent:
+            path = path.parent
+        return path
+
+    @contextlib.contextmanager
+    def _account(self, recipient: Recipient, *, make: bool) -> t.Iterator[int]:
+        """The account's directory, open; -1 if there is none."""
+        root = pathlib.Path(self.directory)
+        if make and not root.is_dir():
+            root.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+        if not root.exists():
+            yield -1
+            return
+        _check_private(root)
+        with _closing(os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)) as above:
+            if make:
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(recipient.account_id, DIRECTORY_MODE, dir_fd=above)
+            try:
+                account = os.open(recipient.account_id, _FOLLOW_NOTHING, dir_fd=above)
+            except FileNotFoundError:
+                yield -1
+                return
+            with _closing(account):
+                yield account
+
+    @contextlib.contextmanager
+    def _errors(self, what: str) -> t.Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            name = errno.errorcode.get(error.errno or 0, "OSError")
+            problem: DeliveryError | None = DeliveryError(
+                f"delivery_{name.lower()}",
+                f"cannot {what} the directory for seeds {self.directory}: {error.strerror}."
+                " It must be a directory of mode 0700 that belongs to the user who runs Ansible",
+            )
+        else:
+            problem = None
+        if problem:
+            raise problem
+
+
+def _check_private(path: pathlib.Path) -> None:
+    found = path.stat()
+    if not stat.S_ISDIR(found.st_mode):
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+    if found.st_uid != os.geteuid() or found.st_mode & 0o077:
+        raise PermissionError(errno.EPERM, "others can get into it")
+
+
+@contextlib.contextmanager
+def _closing(descriptor: int) -> t.Iterator[int]:
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _of_user(account: int, recipient: Recipient) -> list[str]:
+    """What belongs to this UserId, under whatever name, finished or not."""
+    if account < 0:
+        return []
+    beginnings = (f"{recipient.user_id}.", f"{_UNFINISHED}{recipient.user_id}.")
+    return sorted(name for name in _names(account) if name.startswith(beginnings))
+
+
+def _names(directory: int) -> list[str]:
+    with os.scandir(directory) as entries:
+        return [entry.name for entry in entries]
+
+
+def _files(package: Package) -> dict[str, bytes]:
+    known = {
+        "serial_number": package.serial_number,
+        "nonce": package.nonce,
+        "key": package.seed.reveal(),
+        "valid_until": package.valid_until,
+    }
+    return {
+        PICTURE: package.qr_png,
+        PAGE: enrollment_page(package).encode(),
+        DEVICE: json.dumps(known, sort_keys=True).encode(),
+    }
+
+
+def _write_whole(account: int, name: str, prefix: str, files: t.Mapping[str, bytes]) -> None:
+    """Aside, flushed, then renamed; a rename does not take the place of a directory that has something in it."""
+    aside = f"{prefix}{secrets.token_hex(8)}"
+    os.mkdir(aside, DIRECTORY_MODE, dir_fd=account)
+    try:
+        with _closing(os.open(aside, _FOLLOW_NOTHING, dir_fd=account)) as directory:
+            os.fchmod(directory, DIRECTORY_MODE)  # whatever the umask took away
+            for file_name, data in files.items():
+                _write(directory, file_name, data)
+            os.fsync(directory)
+        _rename(account, aside, name)
+        os.fsync(account)
+    except BaseException:
+        _remove(account, aside)
+        raise
+
+
+def _rename(account: int, aside: str, name: str) -> None:
+    try:
+        os.rename(aside, name, src_dir_fd=account, dst_dir_fd=account)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+    else:
+        return
+    raise DeliveryConflict("delivery_conflict", "another run has delivered a seed for this user just now")
+
+
+def _write(directory: int, name: str, data: bytes) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with _closing(os.open(name, flags, FILE_MODE, dir_fd=directory)) as file:
+        os.fchmod(file, FILE_MODE)
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(file, rest) :]
+        os.fsync(file)
+
+
+def _read_device(account: int, name: str) -> dict[str, t.Any]:
+    """What was noted of a delivery; nothing if it cannot be read as such."""
+    if name.startswith(_UNFINISHED):
+        return {}
+    try:
+        with (
+            _closing(os.open(name, _FOLLOW_NOTHING, dir_fd=account)) as directory,
+            _closing(os.open(DEVICE, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)) as file,
+        ):
+            names = set(_names(directory))
+            data = os.read(file, 65536)
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return {}
+        raise
+    try:
+        known = json.loads(data)
+    except ValueError:
+        known = None
+    # Without its page a seed cannot be handed out any more.
+    return known if isinstance(known, dict) and names >= {PAGE, PICTURE} else {}
+
+
+def _read_held(account: int, name: str, location: str) -> Held:
+    known = _read_device(account, name)
+    serial, nonce = known.get("serial_number"), known.get("nonce")
+    whole = isinstance(serial, str) and isinstance(nonce, str) and _seed_or_none(known.get("key")) is not None
+    return Held(serial, nonce, location) if whole else Held(None, None, location)
+
+
+def _seed_or_none(text: object) -> Seed | None:
+    try:
+        return Seed(text) if isinstance(text, str) else None
+    except BadSeed:
+        return None
+
+
+def _remove(account: int, name: str) -> None:
+    """A delivery with all that is in it. A link is removed itself, not what it points to."""
+    try:
+        directory = os.open(name, _FOLLOW_NOTHING, dir_fd=account)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.ENOTDIR):
+            raise
+        os.unlink(name, dir_fd=account)
+        return
+    with _closing(directory):
+        for entry in _names(directory):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(entry, dir_fd=directory)
+    with contextlib.suppress(FileNotFoundError):
+        os.rmdir(name, dir_fd=account)
