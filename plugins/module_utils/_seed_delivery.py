@@ -4,8 +4,8 @@
 
 """How the seed of a new virtual device gets to its user: what every channel has to do.
 
-To add a channel: write a class with the methods of `Channel` in a module ``_seed_NAME.py``, and name it in
-``_seed_channels.py``. The rules that it has to keep:
+To add a channel: write a class with the methods of `Channel` in a module ``_seed_NAME.py``, and make it in
+``_enroll_module.py``. The rules that it has to keep:
 
 - A delivery is there as a whole or not at all, and never takes the place of another (`DeliveryConflict`): two runs that
   enroll one user at once must notice each other.
@@ -74,10 +74,10 @@ class Package:
 class Channel(t.Protocol):
     """A way to deliver seeds."""
 
-    kind: str
+    kind: t.ClassVar[str]
 
     def check(self, recipient: Recipient) -> None:
-        """Whether it can be used for this user, found before a device is made. Changes nothing. Raises DeliveryError."""
+        """Raises DeliveryError if it cannot be used for this user. Asked before a device is made; changes nothing."""
 
     def held(self, recipient: Recipient) -> tuple[Held, ...]:
         """What it has of this user, without the seeds."""

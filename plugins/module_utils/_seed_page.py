@@ -67,7 +67,7 @@ def enrollment_page(package: Package) -> str:
         valid_until=html.escape(package.valid_until),
         picture=base64.b64encode(package.qr_png).decode(),
         key=html.escape(" ".join(key[start : start + 4] for start in range(0, len(key), 4))),
-        entry=html.escape(f"{package.device_name}@{package.account_name}"),
+        entry=html.escape(package.device_name),
     )
 
 

@@ -160,9 +160,8 @@ class SecretChannel:
     def _create(self, package: Package) -> str:
         name = self._name(package.recipient)
         request = self._request(name, package)
-        self._free(name)
         try:
-            return self._call("create", lambda: _iam_api.create_secret(self.writer, request))
+            return self._call("create", lambda: _iam_api.create_secret(self.writer, request), lambda: self._free(name))
         except LostReplyError as lost:
             found = self._describe(name)
             if found is not None and found["Tags"].get(TAG_NONCE) == package.nonce:
@@ -214,8 +213,8 @@ class SecretChannel:
             return
         raise problem
 
-    def _call(self, what: str, send: t.Callable[[], R]) -> R:
-        """Only what is throttled, or a name whose deletion is about to end, is sent again."""
+    def _call(self, what: str, send: t.Callable[[], R], free: t.Callable[[], None] = lambda: None) -> R:
+        """Only what is throttled is sent again, or refused because the name's last secret is not gone yet."""
         for pause in (*_PAUSES, None):
             try:
                 return send()
@@ -223,11 +222,12 @@ class SecretChannel:
                 raise
             except AwsCallError as failure:
                 problem = _failure(what, failure)
-                again = failure.error.code in THROTTLED or (
-                    failure.error.code == "InvalidRequestException" and "scheduled for deletion" in str(failure)
-                )
+                going = failure.error.code == "InvalidRequestException" and "scheduled for deletion" in str(failure)
+                again = going or failure.error.code in THROTTLED
             if pause is None or not again:
                 break
+            if going:
+                free()
             self.clock.sleep(pause)
         raise problem
 

@@ -71,7 +71,7 @@ def refuse_ephemeral(
     """
     if settings.get("kind") != "directory" or settings.get("persistent"):
         return
-    signal = _ephemeral_signal(str(settings.get("path") or ""), environ, launcher)
+    signal = ephemeral_signal(str(settings.get("path") or ""), environ, launcher)
     if signal:
         raise StoreSettingsError(
             f"the record store is the directory {settings.get('path')}, but this is an execution environment "
@@ -80,7 +80,7 @@ def refuse_ephemeral(
         )
 
 
-def _ephemeral_signal(path: str, environ: t.Mapping[str, str], launcher: t.Mapping[str, t.Any]) -> str | None:
+def ephemeral_signal(path: str, environ: t.Mapping[str, str], launcher: t.Mapping[str, t.Any]) -> str | None:
     for variable in ("AWX_PRIVATE_DATA_DIR", "AWX_ISOLATED_DATA_DIR"):
         if environ.get(variable):
             return f"{variable} is set"

@@ -1,0 +1,107 @@
+# Copyright (c) iamguard.console_mfa contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From the module ``iam_mfa_enroll`` to an enrollment and back.
+
+This module util is PRIVATE to the collection; it can have breaking changes at any time.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import typing as t
+
+from ansible_collections.iamguard.console_mfa.plugins.module_utils import _connection
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._enroll_codes import Refusal
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._enroll_observe import Site
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._enroll_options import (
+    MAX_CLOCK_SKEW,
+    BadOptions,
+    check_delivery,
+    check_keeping,
+    read_wanted,
+    secret_settings,
+)
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._enrollment import Extras, enroll, refused
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._iam_api import AwsCallError
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import Json, iso
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._observe import Clock
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._seed_delivery import Channel
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._seed_file import FileChannel
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._seed_secret import SecretChannel
+
+
+def run(module: t.Any) -> Json:
+    """The module's answer, with ``failed`` in it where it failed."""
+    params = module.params
+    kept = bool(getattr(module, "_keep_remote_files", False))
+    try:
+        # All that can be known without AWS; the partition is of no matter yet.
+        check_keeping(params, kept)
+        check_delivery(params["seed_delivery"], os.environ)
+        read_wanted(params, "aws", "000000000000")
+        connection = _connection.connect(params)
+        _check_clock(params, connection)
+        wanted = read_wanted(params, connection.partition, connection.account_id)
+    except BadOptions as problem:
+        return _refused(params, Refusal("bad_options", str(problem), "Nothing was done."))
+    except AwsCallError as failure:
+        error = {"account_id": params["account_id"], **failure.error.as_dict()}
+        text = f"account {params['account_id']}: {failure}"
+        refusal = Refusal("no_connection", text, "Nothing was done. Put the connection right and run again.")
+        return _refused(params, refusal) | {"error": error}
+    read_at = connection.now()
+    site = site_of(connection, params, Clock(now=connection.now), module.no_log_values.add)
+    extras = Extras(params["instructions"], params["asset_id"])
+    answer = enroll(site, wanted, extras, check_mode=module.check_mode)
+    return answer | {"source": _source(connection, read_at)}
+
+
+def site_of(connection: _connection.Connection, params: Json, clock: Clock, hide: t.Callable[[str], None]) -> Site:
+    """Where it takes place, with the clients that it takes."""
+    return Site(
+        connection=connection,
+        reader=connection.client("iam"),
+        writer=connection.writer("iam"),
+        clock=clock,
+        channel=_channel(connection, params["seed_delivery"], clock),
+        account_name=params["account_alias"] or connection.account_id,
+        hide=hide,
+    )
+
+
+def _channel(connection: _connection.Connection, delivery: Json | None, clock: Clock) -> Channel | None:
+    if delivery is None:
+        return None
+    if delivery["kind"] == "file":
+        return FileChannel(os.path.normpath(delivery["directory"]))
+    reader, writer = connection.client("secretsmanager"), connection.writer("secretsmanager")
+    return SecretChannel(reader, writer, secret_settings(delivery), clock)
+
+
+def _check_clock(params: Json, connection: _connection.Connection) -> None:
+    """Codes are checked by AWS's clock, and were read by another one."""
+    limit, custom = params["max_clock_skew"], connection.calls.custom_endpoint
+    if limit < 0 or (limit > MAX_CLOCK_SKEW and not custom):
+        raise BadOptions(f"max_clock_skew must be 0 to {MAX_CLOCK_SKEW}; only a custom endpoint may have more")
+    offset = abs(connection.clock_offset)
+    if params["authentication_codes"] and offset > dt.timedelta(seconds=limit):
+        raise BadOptions(
+            f"the clock of this machine differs from AWS's by {round(offset.total_seconds())} seconds: when the codes"
+            " were read cannot be trusted. Set the clock (NTP) and run again with two new codes"
+        )
+
+
+def _refused(params: Json, refusal: Refusal) -> Json:
+    return refused(params["user_name"], refusal, params["kind"], params["serial_number"])
+
+
+def _source(connection: _connection.Connection, read_at: dt.datetime) -> Json:
+    return {
+        "caller": {"arn": connection.caller_arn, "user_id": connection.caller_user_id},
+        "endpoint": "custom" if connection.calls.custom_endpoint else "default",
+        "calls": dict(sorted(connection.calls.counts.items())),
+        "clock": {"aws": iso(read_at), "controller": iso(read_at - connection.clock_offset)},
+    }

@@ -1,0 +1,149 @@
+# Copyright (c) iamguard.console_mfa contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Reads what an enrollment has to know of one user: as few calls as that takes, and none that changes anything.
+
+This module util is PRIVATE to the collection; it can have breaking changes at any time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import typing as t
+
+from ansible_collections.iamguard.console_mfa.plugins.module_utils import _iam_api
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._enroll_plan import (
+    DEVICE_PATH,
+    Facts,
+    Held,
+    Person,
+    State,
+    Unassigned,
+    Wanted,
+    serial_prefix,
+)
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import (
+    Device,
+    DeviceKind,
+    device_kind,
+    device_name,
+    fold,
+)
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._seed_delivery import Channel, Recipient
+
+if t.TYPE_CHECKING:
+    from ansible_collections.iamguard.console_mfa.plugins.module_utils._connection import Connection
+    from ansible_collections.iamguard.console_mfa.plugins.module_utils._observe import Clock
+
+
+@dataclasses.dataclass(frozen=True)
+class Site:
+    """Where an enrollment takes place. ``hide``: is told every new seed before anything else can happen to it."""
+
+    connection: Connection
+    reader: t.Any
+    writer: t.Any
+    clock: Clock
+    channel: Channel | None
+    account_name: str
+    hide: t.Callable[[str], None]
+
+    @property
+    def account_arn(self) -> str:
+        return f"arn:{self.connection.partition}:iam::{self.connection.account_id}"
+
+    def recipient(self, user_name: str, user_id: str) -> Recipient:
+        return Recipient(self.connection.account_id, self.connection.partition, user_name, user_id)
+
+
+def read_facts(site: Site, wanted: Wanted) -> Facts:
+    """What there is now. The user is looked up by name and told by the UserId."""
+    user = read_person(site, wanted.user_name)
+    enabled = _iam_api.list_mfa_devices(site.reader, user.user_name) if user else None
+    if enabled is None:  # deleted between the two
+        user = None
+    owner = wanted.user_id or (user.user_id if user else None)
+    name = user.user_name if user else wanted.user_name
+    facts = Facts(
+        now=site.clock.now(),
+        user=user,
+        has_password=_has_password(site, wanted, user),
+        enabled=tuple(enabled or ()),
+    )
+    if owner is None:
+        return facts
+    return dataclasses.replace(
+        facts,
+        unassigned=_read_unassigned(site, wanted, owner, name),
+        held=_read_held(site, wanted, site.recipient(name, owner)),
+        tags=_read_tags(site, wanted, facts.enabled),
+    )
+
+
+def read_person(site: Site, user_name: str) -> Person | None:
+    found = _iam_api.get_user(site.reader, user_name)
+    return Person(found["UserName"], found["UserId"], found["Arn"]) if found else None
+
+
+def read_enabled(site: Site, user_name: str) -> tuple[Device, ...]:
+    return tuple(_iam_api.list_mfa_devices(site.reader, user_name) or ())
+
+
+def _has_password(site: Site, wanted: Wanted, user: Person | None) -> bool:
+    if user is None or wanted.state is State.ABSENT or wanted.resync:
+        return False  # it does not matter
+    return _iam_api.get_login_profile(site.reader, user.user_name) is not None
+
+
+def _is_virtual(serial_number: str | None) -> bool:
+    return serial_number is not None and device_kind(serial_number) is DeviceKind.VIRTUAL
+
+
+def _read_unassigned(site: Site, wanted: Wanted, user_id: str, user_name: str) -> tuple[Unassigned, ...]:
+    """Those that this collection made for the user, those that are named, and those that look as if they were the
+    user's: their tags are read, and tags decide."""
+    concerned = wanted.kind is DeviceKind.VIRTUAL or _is_virtual(wanted.serial_number) or _is_virtual(wanted.replaces)
+    if not concerned or wanted.resync:
+        return ()
+    prefix = serial_prefix(site.account_arn, user_id)
+    named = {wanted.serial_number, wanted.replaces}
+    found = []
+    for serial in _iam_api.list_unassigned_mfa_devices(site.reader):
+        if serial.startswith(prefix) or serial in named or _looks_like(serial, user_name):
+            tags = _read_device_tags(site, serial)
+            if tags is not None:
+                found.append(Unassigned(serial, tags))
+    return tuple(found)
+
+
+def _looks_like(serial: str, user_name: str) -> bool:
+    """Named after the user (``bob``, ``bob-phone``), and not made by this collection for somebody else."""
+    if f":mfa{DEVICE_PATH}" in serial:
+        return False
+    name, folded = fold(device_name(serial) or ""), fold(user_name)
+    return name == folded or re.match(rf"{re.escape(folded)}[-_.+@=,]", name) is not None
+
+
+def _read_device_tags(site: Site, serial: str) -> dict[str, str] | None:
+    """None: gone in the meantime. A device that IAM cannot be asked about was never made here."""
+    return _iam_api.list_mfa_device_tags(site.reader, serial) if _iam_api.is_serial_number(serial) else {}
+
+
+def _read_tags(site: Site, wanted: Wanted, enabled: t.Iterable[Device]) -> dict[str, dict[str, str]]:
+    """Of the virtual device that is to go."""
+    going = {wanted.replaces, wanted.serial_number if wanted.state is State.ABSENT else None}
+    serials = [device.serial_number for device in enabled if device.serial_number in going]
+    return {serial: _read_device_tags(site, serial) or {} for serial in serials if _is_virtual(serial)}
+
+
+def _read_held(site: Site, wanted: Wanted, recipient: Recipient) -> tuple[Held, ...]:
+    """What the channel has of the user, and the seeds where there are codes to check."""
+    channel = site.channel
+    if channel is None or wanted.resync or wanted.kind is not DeviceKind.VIRTUAL:
+        return ()
+    held = channel.held(recipient)
+    if wanted.codes is None:
+        return held
+    return tuple(dataclasses.replace(item, seed=channel.seed(recipient, item)) for item in held)
