@@ -203,7 +203,7 @@ class Execution:
                 return
             error = CallError(step.operation, "OtherDevice", f"AWS made {self._made.serial_number} instead")
         # The seed went with the reply: such a device is of no use.
-        self._awaited_nonce(step.serial_number)
+        self._until(lambda: self._nonce(step.serial_number) == step.nonce)
         left = self._undo(step)
         raise EnrollmentError(reply_lost(error, left), error)
 
@@ -221,7 +221,7 @@ class Execution:
 
     def _mark(self, step: Mark) -> None:
         serial, tags = step.serial_number, {TAG_DELIVERED: step.value}
-        if self._awaited_nonce(serial) != step.nonce:
+        if not self._until(lambda: self._nonce(serial) == step.nonce):
             raise EnrollmentError(
                 Refusal("other_run", "another run is enrolling this user at the same moment", self._undo(step))
             )
@@ -437,15 +437,6 @@ class Execution:
 
     def _nonce(self, serial: str) -> str | None:
         return self._tags(serial).get(TAG_NONCE)
-
-    def _awaited_nonce(self, serial: str) -> str | None:
-        """Of the device as soon as AWS shows it."""
-        for pause in (*_VISIBLE_PAUSES, None):
-            nonce = self._nonce(serial)
-            if nonce is not None or pause is None:
-                break
-            self._site.clock.sleep(pause)
-        return nonce
 
     def _require_same_user(self) -> None:
         person = read_person(self._site, self._user_name)

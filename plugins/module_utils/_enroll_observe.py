@@ -59,26 +59,27 @@ class Site:
 
 
 def read_facts(site: Site, wanted: Wanted) -> Facts:
-    """What there is now. The user is looked up by name and told by the UserId."""
+    """What there is now. The user is looked up by name and told by the UserId.
+
+    The unassigned devices are read before the user's own: one that is enabled in the meantime is seen twice rather than
+    not at all.
+    """
     user = read_person(site, wanted.user_name)
+    owner = wanted.user_id or (user.user_id if user else None)
+    name = user.user_name if user else wanted.user_name
+    unassigned = _read_unassigned(site, wanted, owner, name) if owner else ()
     enabled = _iam_api.list_mfa_devices(site.reader, user.user_name) if user else None
     if enabled is None:  # deleted between the two
         user = None
-    owner = wanted.user_id or (user.user_id if user else None)
-    name = user.user_name if user else wanted.user_name
-    facts = Facts(
+    having = {device.serial_number for device in enabled or ()}
+    return Facts(
         now=site.clock.now(),
         user=user,
         has_password=_has_password(site, wanted, user),
         enabled=tuple(enabled or ()),
-    )
-    if owner is None:
-        return facts
-    return dataclasses.replace(
-        facts,
-        unassigned=_read_unassigned(site, wanted, owner, name),
-        held=_read_held(site, wanted, site.recipient(name, owner)),
-        tags=_read_tags(site, wanted, facts.enabled),
+        unassigned=tuple(device for device in unassigned if device.serial_number not in having),
+        held=_read_held(site, wanted, site.recipient(name, owner)) if owner else (),
+        tags=_read_tags(site, wanted, enabled or ()),
     )
 
 

@@ -75,10 +75,17 @@ def describe_error(service: str, operation: str, exception: Exception) -> CallEr
     if isinstance(exception, ClientError):
         detail = exception.response.get("Error", {})
         code, message = str(detail.get("Code", "")), str(detail.get("Message", ""))
-        permission = f"{service}:{operation}" if code in DENIED else None
+        permission = _permission(message, f"{service}:{operation}") if code in DENIED else None
         return CallError(operation, code, _advise(code, message), permission)
     text = "the reply could not be read" if isinstance(exception, ResponseParserError) else str(exception)
     return CallError(operation, type(exception).__name__, text)
+
+
+def _permission(message: str, usual: str) -> str:
+    """The permission that AWS names; an operation may need that of another (tags at creation). What AWS does not say is
+    the operation's own."""
+    named = re.search(r"not authorized to perform: ([a-z0-9-]+:[A-Za-z]+)", message)
+    return named[1] if named else usual
 
 
 def _advise(code: str, message: str) -> str:
