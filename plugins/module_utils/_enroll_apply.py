@@ -123,8 +123,9 @@ class Execution:
 
     def _give_up(self, step: Step, error: CallError) -> t.NoReturn:
         refusal = explain(error, step.serial_number)
-        if self._made is not None and isinstance(step, (Deliver, Mark)):
-            refusal = Refusal(refusal.code, refusal.reason, self._undo(step, refusal.follow_up))
+        left = self._undo_made()
+        if left:
+            refusal = Refusal(refusal.code, refusal.reason, f"{refusal.follow_up} {left}")
         raise EnrollmentError(refusal, error)
 
     # ------------------------------------------------------------------------------------------------------- sending
@@ -391,14 +392,20 @@ class Execution:
         except DeliveryError as problem:
             enabled = any(isinstance(earlier, Enable) for earlier in self.done)
             begin = "the device is enabled, but its seed" if enabled else "a seed that was delivered"
+            left = self._undo_made()
             refusal = Refusal(
                 problem.code,
                 f"{begin} could not be removed from {step.held.location}: {problem}",
-                "Put that right and run again; until then whoever can read it can make the codes.",
+                f"{left} Put that right and run again; until then whoever can read it can make the codes.".strip(),
             )
         else:
             return
         raise EnrollmentError(refusal)
+
+    def _undo_made(self) -> str:
+        """If this run has made a device, it goes again."""
+        made = next((step for step in self.done if isinstance(step, Create)), None)
+        return self._undo(made) if made else ""
 
     # ------------------------------------------------------------------------------------------------------- looking
 

@@ -61,13 +61,17 @@ class Site:
 def read_facts(site: Site, wanted: Wanted) -> Facts:
     """What there is now. The user is looked up by name and told by the UserId.
 
-    The unassigned devices are read before the user's own: one that is enabled in the meantime is seen twice rather than
-    not at all.
+    Another run may be at work between any two readings, so they go against the way that a device takes: the seed before
+    the unassigned device before the user's own. What moves on in the meantime is seen twice rather than not at all.
     """
     user = read_person(site, wanted.user_name)
     owner = wanted.user_id or (user.user_id if user else None)
     name = user.user_name if user else wanted.user_name
+    recipient = site.recipient(name, owner or "")
+    held = _read_held(site, wanted, recipient) if owner else ()
     unassigned = _read_unassigned(site, wanted, owner, name) if owner else ()
+    if any(device.marked_at and not _is_held(device, held) for device in unassigned if device.is_of(owner)):
+        held = _add_held(held, unassigned, _read_held(site, wanted, recipient))
     enabled = _iam_api.list_mfa_devices(site.reader, user.user_name) if user else None
     if enabled is None:  # deleted between the two
         user = None
@@ -78,9 +82,19 @@ def read_facts(site: Site, wanted: Wanted) -> Facts:
         has_password=_has_password(site, wanted, user),
         enabled=tuple(enabled or ()),
         unassigned=tuple(device for device in unassigned if device.serial_number not in having),
-        held=_read_held(site, wanted, site.recipient(name, owner)) if owner else (),
+        held=held,
         tags=_read_tags(site, wanted, enabled or ()),
     )
+
+
+def _is_held(device: Unassigned, held: t.Iterable[Held]) -> bool:
+    return any(item.nonce is not None and item.nonce == device.nonce for item in held)
+
+
+def _add_held(before: tuple[Held, ...], devices: t.Iterable[Unassigned], now: t.Iterable[Held]) -> tuple[Held, ...]:
+    """Seeds of devices that were delivered since the channel was asked; not those whose devices came later still."""
+    later = [item for item in now if item not in before]
+    return (*before, *(item for item in later if any(_is_held(device, [item]) for device in devices)))
 
 
 def read_person(site: Site, user_name: str) -> Person | None:

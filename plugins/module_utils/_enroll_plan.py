@@ -98,15 +98,17 @@ class Unassigned:
         return self.tags.get(TAG_NONCE)
 
     @property
-    def delivered_at(self) -> dt.datetime | None:
-        """When the seed of this very device was delivered; None where that was never finished."""
-        when, _blank, rest = self.tags.get(TAG_DELIVERED, "").partition(" ")
-        if not self.nonce or rest.rpartition(" ")[2] != self.nonce:
-            return None
+    def marked_at(self) -> dt.datetime | None:
+        """When a seed was delivered, by the device's tag; None where that was never finished."""
         try:
-            return parse_iso(when)
+            return parse_iso(self.tags.get(TAG_DELIVERED, "").partition(" ")[0])
         except ValueError:
             return None
+
+    @property
+    def marked_by_its_maker(self) -> bool:
+        """The mark names the nonce: of two runs at once, one may have marked the other's device of this name."""
+        return self.nonce is not None and self.tags.get(TAG_DELIVERED, "").rpartition(" ")[2] == self.nonce
 
     def is_of(self, user_id: str | None) -> bool:
         return user_id is not None and self.tags.get(TAG_USER_ID) == user_id
@@ -415,21 +417,24 @@ def _plan_prepared(facts: Facts, wanted: Wanted) -> Plan:
         )
     own = _own(facts, wanted)
     usable = [] if wanted.renew else [device for device in own if _usable(facts, wanted, device)]
-    keep = max(usable, key=lambda device: (_delivered(device), device.serial_number), default=None)
+    keep = _latest(facts, usable)
     others = [device for device in own if device is not keep]
-    held = [item for item in facts.held if keep is None or item.nonce != keep.nonce]
-    steps = _discard(others, held)
+    stale = [item for item in facts.held if keep is None or item.nonce != keep.nonce]
+    theirs = [item for item in stale if any(item.serial_number == device.serial_number for device in others)]
+    loose = [Revoke(item) for item in stale if item not in theirs]
+    steps = _discard(others, theirs)
     serial = keep.serial_number if keep else _free_serial(facts, wanted, others)
-    if keep is None:
-        steps += _make(facts, wanted, serial)
+    steps += loose if keep else _make(facts, wanted, serial, loose)
     return Plan(Status.PREPARED, serial, tuple(steps), notes=_strangers(facts, wanted))
 
 
-def _make(facts: Facts, wanted: Wanted, serial: str) -> list[Step]:
+def _make(facts: Facts, wanted: Wanted, serial: str, loose: t.Sequence[Revoke]) -> list[Step]:
+    """Seeds without a device go when there is a new one: if AWS says that it is there already, it does not show yet the
+    device that they are of."""
     user_id = facts.user.user_id if facts.user else ""
     tags = {TAG_USER_ID: user_id, TAG_RUN: wanted.run_id, TAG_NONCE: wanted.nonce}
     value = f"{iso(facts.now)} {wanted.delivery} {wanted.nonce}"
-    return [Create(serial, tags), Deliver(serial, wanted.nonce), Mark(serial, wanted.nonce, value)]
+    return [Create(serial, tags), *loose, Deliver(serial, wanted.nonce), Mark(serial, wanted.nonce, value)]
 
 
 def _plan_enable_virtual(facts: Facts, wanted: Wanted) -> Plan:
@@ -444,7 +449,7 @@ def _plan_enable_virtual(facts: Facts, wanted: Wanted) -> Plan:
         )
     chosen = [device for device in own if named in (None, device.serial_number)]
     fresh = [device for device in chosen if device in _fresh(facts, wanted)]
-    target = max(fresh, key=lambda device: (_delivered(device), device.serial_number), default=None)
+    target = _latest(facts, fresh)
     if target is None:
         return _finished(facts) or _nothing_to_enable(facts, wanted, chosen)
     held = next((item for item in facts.held if _holds(item, target)), None)
@@ -458,7 +463,7 @@ def _finished(facts: Facts) -> Plan | None:
 
 
 def _nothing_to_enable(facts: Facts, wanted: Wanted, chosen: list[Unassigned]) -> Plan:
-    expired = [device for device in chosen if device.delivered_at]
+    expired = [device for device in chosen if delivered_at(facts, device)]
     if expired:
         held = [item for item in facts.held if any(_holds(item, device) for device in expired)]
         return refuse(
@@ -611,7 +616,11 @@ def _own(facts: Facts, wanted: Wanted) -> list[Unassigned]:
 def _fresh(facts: Facts, wanted: Wanted) -> list[Unassigned]:
     """What was delivered and has not expired: can be enabled."""
     own = [device for device in _own(facts, wanted) if device.serial_number != wanted.replaces]
-    return [device for device in own if device.delivered_at and not _expired(facts, wanted, device)]
+    return [device for device in own if delivered_at(facts, device) and not _expired(facts, wanted, device)]
+
+
+def _latest(facts: Facts, devices: t.Iterable[Unassigned]) -> Unassigned | None:
+    return max(devices, key=lambda device: (_delivered(facts, device), device.serial_number), default=None)
 
 
 def _usable(facts: Facts, wanted: Wanted, device: Unassigned) -> bool:
@@ -623,14 +632,20 @@ def _holds(held: Held, device: Unassigned) -> bool:
 
 
 def _expired(facts: Facts, wanted: Wanted, device: Unassigned) -> bool:
-    return facts.now - _delivered(device) > wanted.ttl
+    return facts.now - _delivered(facts, device) > wanted.ttl
 
 
 _LONG_AGO = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
-def _delivered(device: Unassigned) -> dt.datetime:
-    return device.delivered_at or _LONG_AGO
+def delivered_at(facts: Facts, device: Unassigned) -> dt.datetime | None:
+    """When the seed of this very device was delivered; None where that was never finished."""
+    proven = device.marked_by_its_maker or any(_holds(item, device) for item in facts.held)
+    return device.marked_at if proven else None
+
+
+def _delivered(facts: Facts, device: Unassigned) -> dt.datetime:
+    return delivered_at(facts, device) or _LONG_AGO
 
 
 def _kind(device: Device) -> DeviceKind:
@@ -729,7 +744,10 @@ def _deactivated(facts: Facts, serial: str) -> Facts:
 def view(facts: Facts) -> Json:
     """The facts as diffs show them."""
     rows = [(device.serial_number, "enabled") for device in facts.enabled]
-    rows += [(device.serial_number, "prepared" if device.delivered_at else "unassigned") for device in facts.unassigned]
+    rows += [
+        (device.serial_number, "prepared" if delivered_at(facts, device) else "unassigned")
+        for device in facts.unassigned
+    ]
     return {
         "user_name": facts.user.user_name if facts.user else None,
         "devices": [

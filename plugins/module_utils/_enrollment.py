@@ -25,6 +25,7 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._enroll_plan 
     Unassigned,
     Wanted,
     after,
+    delivered_at,
     make_plan,
     view,
 )
@@ -201,7 +202,7 @@ class _Told:
 
     def _valid_until(self) -> dt.datetime:
         kept = self._kept()
-        since = kept.delivered_at if kept else None
+        since = delivered_at(self.facts, kept) if kept else None
         return (since or self.facts.now) + self.wanted.ttl
 
     def _delivery(self) -> Json:
