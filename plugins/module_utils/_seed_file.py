@@ -130,10 +130,11 @@ class FileChannel:
             yield
         except OSError as error:
             name = errno.errorcode.get(error.errno or 0, "OSError")
+            private = error.errno in (errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.ELOOP)
+            advice = ". It must be a directory of mode 0700 that belongs to the user who runs Ansible"
             problem: DeliveryError | None = DeliveryError(
                 f"delivery_{name.lower()}",
-                f"cannot {what} the directory for seeds {self.directory}: {error.strerror}."
-                " It must be a directory of mode 0700 that belongs to the user who runs Ansible",
+                f"cannot {what} the directory for seeds {self.directory}: {error.strerror}{advice if private else ''}",
             )
         else:
             problem = None
