@@ -311,16 +311,20 @@ SCHEMA_1: dict[str, t.Callable[[t.Any], bool]] = {
     "sha256": _is(str),
 }
 
+# Fields that only some records have: an assessment by a policy has the enrollment plan.
+OPTIONAL_1: dict[str, t.Callable[[t.Any], bool]] = {"plan": _is(dict)}
+
 
 def schema_problems(record: Json) -> list[str]:
     """What is missing, unknown or of the wrong type, sorted by field."""
     problems = []
+    known = SCHEMA_1 | OPTIONAL_1
     for field in sorted(SCHEMA_1.keys() | record.keys()):
-        if field not in SCHEMA_1:
+        if field not in known:
             problems.append(f"{field} is unknown")
         elif field not in record:
             problems.append(f"{field} is missing")
-        elif not SCHEMA_1[field](record[field]):
+        elif not known[field](record[field]):
             problems.append(f"{field} is not as expected")
     return problems
 
