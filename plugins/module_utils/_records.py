@@ -260,6 +260,16 @@ def parse_record(data: bytes, name: str, shelf: Shelf) -> Json:
     return record
 
 
+def check_record(record: Json) -> Json:
+    """A record that was read by somebody else, if it is whole and unaltered. Where it lay is not known, so it is taken
+    at its word for its name and shelf. Raises RecordError."""
+    try:
+        data, shelf = canonical_json(record), Shelf.of(record.get("account_id"), str(record.get("kind")))
+    except ValueError as error:
+        raise RecordError("not_json", f"is not a record: {error}") from error
+    return parse_record(data, str(record.get("name")), shelf)
+
+
 # --- schema ----------------------------------------------------------------------------------------------------------
 
 

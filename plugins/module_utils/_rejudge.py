@@ -71,6 +71,30 @@ def read_moment(facts: Json) -> dt.datetime:
     return parse_iso(facts["console_users"]["source"]["read_at"])
 
 
+class NothingToJudgeError(ValueError):
+    """A record of an account that could not be read, or not one of an assessment or validation; the text says which."""
+
+
+def judge_record(record: Json, rules: Rules | None = None, now: dt.datetime | None = None) -> Judgement:
+    """What a saved record comes to: by its own rules and at its own time, or by these ``rules`` and ``now``.
+
+    Whom to write to and when a password was first seen are the record's in either case. Raises `NothingToJudgeError`,
+    and what `judge_facts` and `read_rules` raise.
+    """
+    facts = record["facts"]
+    if record["kind"] not in ("assessment", "validation"):
+        raise NothingToJudgeError(f"is a record of kind {record['kind']}: only assessments and validations are judged")
+    if record["status"] == "failed":
+        message = (record["error"] or {}).get("message")
+        raise NothingToJudgeError(f"is of an account that could not be read: {message or 'no reason is given'}")
+    if rules is None and record["policy"]["document"] is None:
+        raise NothingToJudgeError("is an assessment without a policy: give one to judge it by")
+    read_at = read_moment(facts)
+    own = rules or read_rules(record["policy"]["document"], **record["decisions"]["document"], today=read_at.date())
+    first_access, contact_tag = facts.get("first_access"), record["options"].get("contact_tag")
+    return judge_facts(facts, own, now or read_at, first_access=first_access, contact_tag=contact_tag)[1]
+
+
 def judge_again(record: Json) -> t.Iterator[tuple[str, str, str]]:
     """What the verifier is told of a record: (problem, severity, message) for all that does not come out alike.
 

@@ -8,23 +8,20 @@ from __future__ import annotations
 
 import copy
 import csv
-import datetime as dt
 import io
-import json
 import typing as t
 
 import pytest
 
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._content import Request, content
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._csv_text import decode, decode_list
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._directory_store import DirectoryStore
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._observe import Scope
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._policy import PolicyError
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._records import Content, Shelf, seal, write_record
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._records import Content, seal
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._rejudge import judge_again
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._verification import verify
 from sandbox.generator import generated_account
-from support.observing import ACCOUNT_ID, Json, Reading, audit_role, sandbox_of
+from support.observing import ACCOUNT_ID, Json
+from support.saving import answers_of, content_of, reader, written
 
 PHONE = {"kind": "virtual", "name": "phone", "enabled": "-100d"}
 TAGGED = {"email": "=late@example.com"}
@@ -58,35 +55,12 @@ EXCEPTIONS: Json = {
 }
 
 
-def no_command(*_args: object, **_options: object) -> t.NoReturn:
-    raise AssertionError("without an inventory directory, git is asked for nothing")
-
-
 def recorded(answers: Json, **data: t.Any) -> Content:
-    """The content of a record; from AWS's clock, it ends an hour after the reading."""
-    request = Request(
-        kind="assessment",
-        account_id=ACCOUNT_ID,
-        run_id="r1",
-        check_mode=False,
-        data=answers | {"options": {"contact_tag": "Email"}} | data,
-        launcher={},
-        inventory_dir=None,
-        tag_columns=[],
-        started_at=None,
-        ansible_core="2.21.5",
-        now=dt.datetime(2026, 11, 24, 13, tzinfo=dt.UTC),
-        run_command=no_command,
-    )
-    return content(request)
+    return content_of("assessment", answers | {"options": {"contact_tag": "Email"}} | data)
 
 
 def read(account: Json) -> Json:
-    reading = Reading(sandbox_of(account | {"roles": [audit_role()]}))
-    users = reading.console_users()
-    names = tuple(user["user_name"] for user in users["console_users"])
-    # As Ansible hands it on: through JSON.
-    return t.cast(Json, json.loads(json.dumps({"console_users": users, "mfa": reading.mfa(scope=Scope(names))})))
+    return answers_of(reader(account))
 
 
 def user(name: str, *devices: Json, **more: t.Any) -> Json:
@@ -110,10 +84,9 @@ def by_policy(answers: Json) -> Content:
     return recorded(answers, policy=POLICY, exceptions=EXCEPTIONS)
 
 
-def written(tmp_path: t.Any, made: Content) -> tuple[DirectoryStore, Json]:
+def stored(tmp_path: t.Any, made: Content) -> tuple[DirectoryStore, Json]:
     store = DirectoryStore(str(tmp_path / "records"))
-    store.ready()
-    return store, t.cast(Json, write_record(store, Shelf.of(ACCOUNT_ID, "assessment"), made).record)
+    return store, written(store, made)
 
 
 def lines(made: Content) -> dict[str, dict[str, str]]:
@@ -269,14 +242,14 @@ def test_dates_are_held_against_the_day_of_the_reading_by_awss_clock(answers: Js
 
 
 def test_it_verifies(tmp_path: t.Any, by_policy: Content) -> None:
-    store, record = written(tmp_path, by_policy)
+    store, record = stored(tmp_path, by_policy)
     assert record["plan"] == by_policy.body["plan"]
     assert verify(store, store.shelves(), judge_again) == (1, [])
 
 
 @pytest.mark.parametrize("data", [{}, {"mfa": None, "policy": POLICY}], ids=["without a policy", "of a failed account"])
 def test_a_record_without_a_judgement_verifies(tmp_path: t.Any, answers: Json, data: Json) -> None:
-    store, _record = written(tmp_path, recorded(answers | data))
+    store, _record = stored(tmp_path, recorded(answers | data))
     assert verify(store, store.shelves(), judge_again) == (1, [])
 
 
@@ -338,7 +311,7 @@ FORGERIES = {
 def test_even_with_its_hash_made_anew_a_changed_record_is_found(
     tmp_path: t.Any, by_policy: Content, forge: t.Callable[[Json], None], problems: set[str]
 ) -> None:
-    _store, record = written(tmp_path, by_policy)
+    _store, record = stored(tmp_path, by_policy)
     forged = copy.deepcopy(record)
     forge(forged)
     assert forged != record
