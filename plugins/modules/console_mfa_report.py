@@ -21,6 +21,27 @@ description:
 author:
   - iamguard.console_mfa contributors (@iamguard)
 options:
+  kind:
+    description:
+      - Which role was run, and so which records tell of accounts that were not.
+    type: str
+    choices: [assessment, validation]
+    default: assessment
+  fail_on:
+    description:
+      - The verdicts that make an account red, with O(kind=validation).
+    type: list
+    elements: str
+    choices:
+      - contradicted
+      - exception_expired
+      - overdue
+      - scope_expired
+      - too_few_devices
+      - undecided
+      - unknown
+      - wrong_device
+    default: [unknown, undecided]
   accounts:
     description:
       - Maps the name of each host of the inventory to its account id.
@@ -28,8 +49,8 @@ options:
     required: true
   results:
     description:
-      - Maps the names of the hosts that were run to what the role found, its C(mfa_assessment_result). Hosts that were
-        not run are absent, or have nothing.
+      - Maps the names of the hosts that were run to what the role found, its C(mfa_assessment_result) or
+        C(mfa_validation_result). Hosts that were not run are absent, or have nothing.
     type: dict
     default: {}
   run_hosts:
@@ -211,8 +232,23 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._store import
 MAX_RECORD_AGE_HOURS = 366 * 24
 
 
-def latest_records(settings: dict[str, t.Any] | None, account_ids: list[str]) -> dict[str, dict[str, t.Any] | None]:
-    """Return the latest assessment of each account; one that cannot be relied on, or read at all, as its problem."""
+# The verdicts that are gaps.
+GAPS = [
+    "contradicted",
+    "exception_expired",
+    "overdue",
+    "scope_expired",
+    "too_few_devices",
+    "undecided",
+    "unknown",
+    "wrong_device",
+]
+
+
+def latest_records(
+    settings: dict[str, t.Any] | None, account_ids: list[str], kind: str
+) -> dict[str, dict[str, t.Any] | None]:
+    """Return the latest record of each account; one that cannot be relied on, or read at all, as its problem."""
     if not account_ids:
         return {}
     if not settings:
@@ -221,12 +257,12 @@ def latest_records(settings: dict[str, t.Any] | None, account_ids: list[str]) ->
         store = open_store(settings)
     except (StoreError, StoreSettingsError) as problem:
         return {account_id: {"problem": str(problem)} for account_id in account_ids}
-    return {account_id: latest_assessment(store, account_id) for account_id in account_ids}
+    return {account_id: latest_of(store, account_id, kind) for account_id in account_ids}
 
 
-def latest_assessment(store: Store, account_id: str) -> dict[str, t.Any] | None:
+def latest_of(store: Store, account_id: str, kind: str) -> dict[str, t.Any] | None:
     try:
-        latest = latest_record(store, Shelf.of(account_id, "assessment"))
+        latest = latest_record(store, Shelf.of(account_id, kind))
     except (StoreError, RecordError) as problem:
         return {"problem": str(problem)}
     if latest.damaged:
@@ -238,6 +274,8 @@ def latest_assessment(store: Store, account_id: str) -> dict[str, t.Any] | None:
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
+            "kind": {"type": "str", "choices": ["assessment", "validation"], "default": "assessment"},
+            "fail_on": {"type": "list", "elements": "str", "choices": GAPS, "default": ["unknown", "undecided"]},
             "accounts": {"type": "dict", "required": True},
             "results": {"type": "dict", "default": {}},
             "run_hosts": {"type": "list", "elements": "str", "default": []},
@@ -264,7 +302,7 @@ def main() -> None:
     rows = _report.account_rows(
         accounts,
         results,
-        latest_records(module.params["store"], not_run),
+        latest_records(module.params["store"], not_run, module.params["kind"]),
         fleet,
         run_hosts=run_hosts,
         now=now,
