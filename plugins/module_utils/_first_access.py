@@ -126,8 +126,8 @@ def _whole(store: Store, shelf: Shelf, name: RecordName) -> Json:
 
 
 _ADVICE = (
-    "put it back as it was; or, to go on without it, move it out of the store: the time to enroll of users whom only it "
-    "saw is then counted from their present password"
+    "put it back as it was; or, to go on without it, move it out of the store: users whom only it saw then have the "
+    "time to enroll that their present password gives them"
 )
 
 
