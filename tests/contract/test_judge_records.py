@@ -87,6 +87,10 @@ def verdicts(judged: Json) -> list[tuple[t.Any, ...]]:
     return [tuple(finding[key] for key in keys) for finding in judged["findings"]]
 
 
+def numbers(judged: Json) -> Json:
+    return {key: number for key, number in judged["summary"].items() if key != "discrepancies"}
+
+
 def test_the_account_is_not_a_boring_one(answer: Json) -> None:
     found = {finding["verdict"] for finding in answer["findings"]}
     assert {"compliant", "overdue", "wrong_device", "excepted"} <= found
@@ -113,7 +117,7 @@ def test_by_a_policy_that_is_given_all_three_come_to_the_same(
     found = judge_records(records, policy=POLICY, exceptions=exceptions, now=NOON)
     assert found[0]["findings"] == answer["findings"]
     assert [verdicts(item) for item in found] == [verdicts(answer)] * 3
-    assert [item["summary"] for item in found] == [answer["summary"]] * 3
+    assert [numbers(item) for item in found] == [numbers(answer)] * 3
 
 
 def test_another_policy_and_another_day_come_to_something_else(answer: Json, records: list[Json]) -> None:
