@@ -125,14 +125,23 @@ def _group(name: str, findings: t.Sequence[Finding], shown: int) -> Json:
 def render(checked: t.Sequence[Checked]) -> list[str]:
     """Lines that a terminal can show whatever the accounts contain; accounts with errors first."""
     wrong = sum(bool(account.errors) for account in checked)
-    lines = [f"Policy check: {_plural(len(checked), 'account')}, {len(checked) - wrong} in order, {wrong} with errors"]
-    for account in sorted(checked, key=lambda account: (not account.errors, account.name)):
-        state = _plural(len(account.errors), "error") if account.errors else "in order"
-        lines += ["", terminal_safe(f"{account.name} ({account.account_id or 'no account id'}): {state}")]
-        for error in account.errors:
-            lines += _wrapped(error, "    - ", "      ")
-        lines += _preview_lines(account)
-    return lines
+    title = f"Policy check: {_plural(len(checked), 'account')}, {len(checked) - wrong} in order, {wrong} with errors"
+    lines = [title, ""]
+    # Those of which there is no more to be said stand together, at the end.
+    for account in sorted(checked, key=lambda account: (not account.errors, account.preview is None, account.name)):
+        block = _account_lines(account)
+        lines += [*block, ""] if len(block) > 1 else block
+    if not lines[-1]:
+        lines.pop()
+    return lines + _unseen_lines(checked)
+
+
+def _account_lines(account: Checked) -> list[str]:
+    state = _plural(len(account.errors), "error") if account.errors else "in order"
+    lines = [terminal_safe(f"{account.name} ({account.account_id or 'no account id'}): {state}")]
+    for error in account.errors:
+        lines += _wrapped(error, "    - ", "      ")
+    return lines + (_preview_lines(account.preview) if account.preview else [])
 
 
 def gate_lines(checked: t.Sequence[Checked]) -> list[str]:
@@ -148,10 +157,20 @@ def gate_lines(checked: t.Sequence[Checked]) -> list[str]:
     return lines + [terminal_safe(f"- {', '.join(names)}: {error}") for error, names in by_error.items()]
 
 
-def _preview_lines(account: Checked) -> list[str]:
-    if account.preview is None:
-        return _wrapped(account.why_no_preview, "    ", "    ") if account.why_no_preview else []
-    found = account.preview
+def _unseen_lines(checked: t.Sequence[Checked]) -> list[str]:
+    """Why there is no preview of some accounts; mostly, it is the same for all of them."""
+    names: dict[str, list[str]] = collections.defaultdict(list)
+    for account in checked:
+        if account.why_no_preview:
+            names[account.why_no_preview].append(account.name)
+    lines: list[str] = [""] if names else []
+    for reason, accounts in names.items():
+        who = "any account" if len(accounts) == len(checked) else ", ".join(sorted(accounts))
+        lines += _wrapped(f"It is not known who would be in which category in {who}: {reason}.", "", "  ")
+    return lines
+
+
+def _preview_lines(found: Json) -> list[str]:
     age = age_text(found["age_seconds"])
     counts = f"{_plural(found['console_users'], 'console user')}, {_plural(found['gaps'], 'gap')}"
     partly = "" if found["complete"] else ", read incompletely"

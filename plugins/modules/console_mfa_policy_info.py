@@ -186,6 +186,7 @@ import pathlib
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._directory_store import DirectoryStore
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._fleet import account_id_problem
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import Json
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._policy import Rules
@@ -239,7 +240,7 @@ class Records:
         if record_file:
             return cls(read_record_file(record_file), None, None)
         if not settings:
-            return cls(None, None, "no record store is set, so nobody knows who is in which category")
+            return cls(None, None, "no record store is set")
         try:
             return cls(None, open_store(settings), None)
         except (StoreError, StoreSettingsError) as problem:
@@ -262,7 +263,9 @@ class Records:
             found = [latest_record(self._store, Shelf.of(account_id, kind)).record for kind in KINDS]
         except StoreError as problem:
             # Whoever cannot get at one account's records need not wait for the same with all the others.
-            self._store, self._problem = None, str(problem)
+            missing = isinstance(self._store, DirectoryStore) and problem.code == "ENOENT"
+            self._problem = f"there is no record store at {self._store.path}" if missing else str(problem)
+            self._store = None
             raise NoRecordError(self._problem) from problem
         except RecordError as problem:
             raise NoRecordError(str(problem)) from problem

@@ -220,7 +220,12 @@ def test_errors_keep_from_judging(checker: Checker) -> None:
     ("options", "message"),
     [
         pytest.param({"store": None}, "no record store is set", id="no store"),
-        pytest.param({"store": {"kind": "directory", "path": "/nowhere/records"}}, "No such file", id="not reachable"),
+        pytest.param(
+            {"store": {"kind": "directory", "path": "/nowhere/records"}},
+            "there is no record store at /nowhere/records",
+            id="not there",
+        ),
+        pytest.param({"store": {"kind": "directory", "path": "/dev/null"}}, "ENOTDIR", id="not reachable"),
         pytest.param({"store": {"kind": "s3"}}, "bucket", id="a store that is set wrongly"),
     ],
 )
@@ -229,6 +234,7 @@ def test_a_store_that_cannot_be_reached_is_told_and_is_no_error(checker: Checker
     assert result["gate"] == []
     assert message in result["accounts"][0]["why_no_preview"]
     assert message in " ".join(line.strip() for line in result["text"])
+    assert "in any account: " in result["text"][-1] + result["text"][-2] + result["text"][-3]
 
 
 def test_an_account_without_a_record_is_told(checker: Checker) -> None:
@@ -237,8 +243,10 @@ def test_an_account_without_a_record_is_told(checker: Checker) -> None:
         "new": {"account_id": "222233334444", "policy": policy()},
         "production": {"account_id": ACCOUNT_ID, "policy": policy()},
     }
-    new, production = checker.run(accounts)["accounts"]
+    result = checker.run(accounts)
+    new, production = result["accounts"]
     assert new["why_no_preview"] == "the record store has no record of it that could be judged"
+    assert "It is not known who would be in which category in new: the record store" in result["text"][-2]
     assert production["preview"]["console_users"] == 1
 
 
