@@ -31,14 +31,15 @@ options:
         task fails if one is not as it was written, or if there is none. What happens when two runs overlap is only
         reported.
       - V(ready) makes sure, before any work is done, that records can be written. It makes the directory, or asks
-        whether the bucket answers; it writes no record.
+        whether the bucket answers; it writes no record. With O(account_id), it also tells what the records know of the
+        account's users, RV(first_access), and fails if they cannot be relied on.
     type: str
     choices: [written, verified, ready]
     default: written
   write:
     description:
       - Whether a record is written. Otherwise O(state=written) keeps nothing, and only makes the summary of what would
-        be recorded; then, and only then, O(store) is not needed.
+        be recorded; then, and only then, O(store) is not needed. O(state=ready) only reads then, and makes nothing.
     type: bool
     default: true
   account_id:
@@ -127,6 +128,21 @@ EXAMPLES = r"""
     store:
       kind: directory
       path: /var/lib/console-mfa/records
+
+- name: Ask when the users of an account first had a password
+  iamguard.console_mfa.console_mfa_record:
+    state: ready
+    account_id: "111122223333"
+    store:
+      kind: directory
+      path: /var/lib/console-mfa/records
+  register: known
+
+- name: Judge them with that
+  iamguard.console_mfa.iam_mfa_validate:
+    account_id: "111122223333"
+    policy: "{{ console_mfa_policy }}"
+    first_access: "{{ omit if known.first_access is none else known.first_access }}"
 
 - name: Record an assessment
   iamguard.console_mfa.console_mfa_record:
@@ -332,6 +348,17 @@ verified:
   returned: O(state=verified)
   type: int
   sample: 42
+first_access:
+  description:
+    - When the records first saw a password of each user, by the user's unique id, also of users who have none any more.
+      It is for O(iamguard.console_mfa.iam_mfa_validate#module:first_access), so that a password that is made anew does
+      not give its user more time.
+    - Taken from the latest validation, which keeps what was known before it, and from the assessments since. Runs in
+      check mode do not count. A damaged record is not passed over, because nobody else may have seen a user.
+    - Null where the store has no record of the account.
+  returned: O(state=ready) with O(account_id)
+  type: dict
+  sample: {"AIDAEXAMPLEALICE00001": "2026-01-02T09:00:00Z"}
 error:
   description: What failed in the store, with C(operation), C(code), C(message) and C(permission).
   returned: failure of the store
@@ -350,6 +377,7 @@ import os
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._content import Request, content
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._first_access import first_access
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._records import (
     RecordError,
     Shelf,
@@ -381,8 +409,14 @@ ARGUMENT_SPEC = {
 
 
 def ready(params):
-    refuse_ephemeral(params["store"], os.environ, params["launcher"])
-    return {"changed": open_store(params["store"]).ready()}
+    if params["write"]:
+        refuse_ephemeral(params["store"], os.environ, params["launcher"])
+    store = open_store(params["store"])
+    result = {"changed": params["write"] and store.ready()}
+    if params["account_id"] is not None:
+        account_id = Shelf.of(params["account_id"], "validation").account_id
+        result["first_access"] = first_access(store, account_id)
+    return result
 
 
 def written(module):

@@ -128,8 +128,14 @@ class Fleet:
         }
 
     def assess(self, *arguments: str, forks: int = 10) -> Outcome:
-        """Run the playbook that assesses the fleet; fails the test only if it does not even end by itself."""
-        command = [str(pathlib.Path(sys.executable).parent / "ansible-playbook"), "iamguard.console_mfa.assess_mfa"]
+        return self.run("assess_mfa", *arguments, forks=forks)
+
+    def validate(self, *arguments: str, forks: int = 10) -> Outcome:
+        return self.run("validate_mfa", *arguments, forks=forks)
+
+    def run(self, playbook: str, *arguments: str, forks: int = 10) -> Outcome:
+        """Run a playbook of the collection; fails the test only if it does not even end by itself."""
+        command = [str(pathlib.Path(sys.executable).parent / "ansible-playbook"), f"iamguard.console_mfa.{playbook}"]
         command += ["--inventory", str(self.inventory), "--forks", str(forks), *arguments]
         known = set(self.record_paths("fleet", "run"))
         done = subprocess.run(

@@ -461,6 +461,37 @@ def test_a_directory_is_made_once_and_nothing_is_in_it(controller, check_mode):
     assert list(pathlib.Path(controller.store["path"]).iterdir()) == []
 
 
+def test_what_records_know_of_the_first_passwords_is_told_of_one_account(controller):
+    assert "first_access" not in controller.run(state="ready")
+    assert controller.run(state="ready", account_id=ACCOUNT_ID)["first_access"] is None
+    controller.record(console_users(console_user("alice")), mfa(mfa_user("alice")))
+    known = controller.run(state="ready", account_id=ACCOUNT_ID, check_mode=True)
+    assert known["first_access"] == {"AIDAALICE": "2026-01-02T00:00:00Z"}
+    assert known["changed"] is False
+    assert controller.run(state="ready", account_id="999999999999")["first_access"] is None
+
+
+def test_without_writing_ready_only_reads(controller):
+    """A directory that is not there may be a volume that is not mounted: it is not an empty store."""
+    assert "volume is mounted" in controller.refuse(state="ready", account_id=ACCOUNT_ID, write=False)
+    assert not pathlib.Path(controller.store["path"]).exists()
+    controller.record(console_users(console_user("alice")), mfa(mfa_user("alice")))
+    known = controller.run(state="ready", account_id=ACCOUNT_ID, write=False, launcher={"awx_job_id": "7"})
+    assert (known["changed"], set(known["first_access"])) == (False, {"AIDAALICE"})
+
+
+def test_a_damaged_record_is_no_empty_answer(controller):
+    path = pathlib.Path(controller.record(console_users(), mfa())["record"]["location"])
+    path.write_bytes(b"{}")
+    result = controller.run(state="ready", account_id=ACCOUNT_ID)
+    assert result["failed"] is True
+    assert path.name in result["msg"]
+
+
+def test_ready_for_an_account_that_is_none_is_refused(controller):
+    assert "in quotes" in controller.refuse(state="ready", account_id=111122223333)
+
+
 # --- verified --------------------------------------------------------------------------------------------------------
 
 
