@@ -93,6 +93,8 @@ def _numbers(numbers: Numbers) -> Json:
     return {
         **_counts(numbers.counts),
         "by_verdict": dict(numbers.by_verdict),
+        "gaps_by_verdict": dict(numbers.gaps_by_verdict),
+        "due_later_by_date": {iso(due): count for due, count in sorted(numbers.ahead_by_due.items())},
         "by_category": {name: _counts(counts) for name, counts in numbers.by_category.items()},
         "devices_by_kind": dict(numbers.by_kind),
         "users_by_devices": dict(numbers.users_by_devices),

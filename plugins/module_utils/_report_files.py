@@ -25,6 +25,7 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils import (
     _findings_csv,
     _fleet_numbers,
     _junit,
+    _page_fleet,
     _report_page,
 )
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._directory_store import (
@@ -129,7 +130,7 @@ class _Report:
             add_csv(_findings_csv.account_lines(view))
             add_junit(_junit.suite(view))
             self._page(view, found)
-            self._views.append(view.for_fleet())
+            self._views = _page_fleet.trimmed([*self._views, view.for_fleet()])
             self._histories[view.account_id] = found
             self._summaries.append(
                 _fleet_numbers.account_summary(view) | {"reasons": list(view.reasons), "note": view.note}

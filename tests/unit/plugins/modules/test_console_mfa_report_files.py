@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections
 import csv
+import dataclasses
 import datetime as dt
 import html
 import json
@@ -27,11 +28,13 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._csv_text imp
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._directory_store import DirectoryStore
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._records import canonical_json, seal
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._rejudge import judge_again
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_record import account_view
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_sources import Sources
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_views import AccountView
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._verification import verify
 from ansible_collections.iamguard.console_mfa.plugins.modules import console_mfa_record, console_mfa_report
 from support.judging import ACCOUNT_ID, device, row
-from support.reports import answer, decisions_of_every_verdict, every_verdict
+from support.reports import account_row, answer, decisions_of_every_verdict, every_verdict, record
 
 Json = dict[str, t.Any]
 
@@ -490,3 +493,31 @@ def test_never_more_than_one_record_is_in_memory(place: Place, monkeypatch: pyte
     monkeypatch.setattr(Sources, "record", counted)
     place.report(accounts=accounts)
     assert (len(alive), most) == (8, 1)
+
+
+def test_of_a_fleet_only_the_gaps_that_its_page_shows_are_kept(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_report_files._page_fleet, "GAPS_SHOWN", 12)
+    accounts = {f"account-{number}": f"{number:012d}" for number in range(1, 5)}
+    rows = [row(user_name=f"user-{number:02d}") for number in range(40)]
+    for account_id in accounts.values():
+        place.record(answer(rows, account_id=account_id), "r1", account_id)
+    place.report(accounts=accounts)
+    page = place.text("fleet.html")
+    assert sum(page.count(f">user-{number:02d}<") for number in range(40)) == 4 * 5  # at least five of each account
+    assert page.count("35 more gaps") == 4
+    assert place.summary()["fleet"]["numbers"]["gaps"] == 160
+    assert place.text("chat.txt").splitlines()[2] == "160 gaps: 160 overdue."
+
+
+def test_what_is_kept_of_each_account_shrinks_as_the_fleet_grows() -> None:
+    """So that three hundred accounts of five thousand users fit into memory."""
+    rows = [row(user_name=f"user-{number:03d}") for number in range(300)]
+    view = account_view(account_row(), record(rows)).for_fleet()
+    views: list[AccountView] = []
+    kept = []
+    for number in range(300):
+        views = _report_files._page_fleet.trimmed([*views, dataclasses.replace(view, name=f"account-{number}")])
+        kept.append(sum(len(one.record.findings) for one in views if one.record))
+    assert kept[0] == 300
+    assert max(kept) <= 2000
+    assert len(_report_files._page_fleet.gaps(views)[0]) == kept[-1]
