@@ -419,6 +419,7 @@ def main() -> None:
         rows = _report.in_order(rows)
     red = _report.red(rows)
     judged = kind == "validation"
+    text = _report_text.render(rows, kind=kind, run_id=options["run_id"], check_mode=module.check_mode)
     module.exit_json(
         changed=bool(files),
         accounts=rows,
@@ -429,7 +430,7 @@ def main() -> None:
         rollout_complete=_report.holds_everywhere(rows, "rollout_complete") if judged else None,
         numbers=job_numbers(rows, kind),
         files=files,
-        text=_report_text.render(rows, kind=kind, run_id=options["run_id"], check_mode=module.check_mode),
+        text=text + _report_text.files_lines(options["output_dir"], files),
         gate=_report_text.gate_lines(red, len(rows), kind) + [_report_text.terminal_safe(text) for text in problems],
     )
 
