@@ -48,8 +48,8 @@ MADE_OF = ("inventories/sandbox", "playbooks", "plugins", "roles", "tests/sandbo
 
 # What a record says of the account. The rest of it is about the run: when, by whom, after which record.
 FOUND = ("status", "error", "users", "summary", "facts")
-# How often AWS had to be asked, and how long ago that was, is chance.
-CHANCE = ("calls", "data_age_seconds")
+# How often AWS had to be asked, how long that took and how long ago it was, is chance.
+CHANCE = ("calls", "data_age_seconds", "seconds")
 
 
 @dataclasses.dataclass(frozen=True)

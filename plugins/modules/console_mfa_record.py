@@ -21,6 +21,8 @@ description:
   - An assessment joins the results of M(iamguard.console_mfa.iam_console_users_info) and
     M(iamguard.console_mfa.iam_mfa_info) by UserId and comes with a CSV file of one row per user who can sign in. A user
     of whom only one of them knows is C(unknown) in it, with the reason.
+  - Given a policy, an assessment also says what each of them has to do, with which device and by when (the enrollment
+    plan).
 author:
   - iamguard.console_mfa contributors (@iamguard)
 options:
@@ -57,7 +59,11 @@ options:
       - For O(kind=assessment), C(console_users) and C(mfa) are the results of
         M(iamguard.console_mfa.iam_console_users_info) and M(iamguard.console_mfa.iam_mfa_info) as registered (also of a
         failed task; null where it did not run). C(error) says why the account could not be assessed at all; the result
-        of the failed task will do. C(options), C(policy) and C(decisions) are what the run went by.
+        of the failed task will do. C(options) are what the run went by.
+      - With C(policy), an assessment is judged and has an enrollment plan. C(policy), C(exceptions), C(out_of_scope)
+        and C(first_access) are as for M(iamguard.console_mfa.iam_mfa_validate), and C(contact_tag) among the options is
+        the tag that has a user's address. A policy that cannot be read whole is refused, and nothing is recorded.
+        Without C(policy), nothing is judged.
       - For O(kind=validation), C(answer) is the result of M(iamguard.console_mfa.iam_mfa_validate), C(first_access)
         what it was told, and C(error) and C(options) are as for an assessment. C(contact_tag) among the options is
         needed to judge the record again.
@@ -160,6 +166,23 @@ EXAMPLES = r"""
       mfa: "{{ mfa }}"
   register: written
 
+- name: Record an assessment with the enrollment plan
+  iamguard.console_mfa.console_mfa_record:
+    store:
+      kind: directory
+      path: /var/lib/console-mfa/records
+    kind: assessment
+    account_id: "111122223333"
+    run_id: 20261124-nightly
+    data:
+      console_users: "{{ console_users }}"
+      mfa: "{{ mfa }}"
+      policy: "{{ console_mfa_policy }}"
+      exceptions:
+        console_mfa_exceptions_all: "{{ console_mfa_exceptions_all }}"
+      options:
+        contact_tag: Email
+
 - name: Say how many users have no MFA device
   ansible.builtin.debug:
     msg: "{{ written.summary.none }} of {{ written.summary.console_users }} users sign in without MFA"
@@ -236,6 +259,9 @@ summary:
     root_mfa_enabled: true
     read_at: "2026-11-24T03:31:40Z"
     data_age_seconds: 7
+    to_enroll: 2
+    overdue: 1
+    next_due: "2027-01-31T23:59:59Z"
     complete: false
     missing: []
   contains:
@@ -296,6 +322,18 @@ summary:
       description: How old that fact was when the record was written.
       returned: O(kind=assessment)
       type: int
+    to_enroll:
+      description: How many users have to register a device, by the enrollment plan.
+      returned: O(kind=assessment) with a policy, unless the account could not be read
+      type: int
+    overdue:
+      description: How many of them are late.
+      returned: O(kind=assessment) with a policy, unless the account could not be read
+      type: int
+    next_due:
+      description: The next day, today included, on which the time of one of them runs out; null if there is none.
+      returned: O(kind=assessment) with a policy, unless the account could not be read
+      type: str
     complete:
       description: Whether everything that decides about a user is known.
       returned: O(kind=assessment)
