@@ -187,7 +187,7 @@ td .tag{white-space:normal}
 #accounts td:nth-child(9){min-width:8.5rem}
 #categories td:nth-child(2){width:24%}
 #noticed td:nth-child(3){width:38%}
-#users td:nth-child(3),#gaps td:nth-child(2){min-width:7rem}
+#users td:nth-child(3),#gaps td:nth-child(2){min-width:8rem}
 #decisions td:nth-child(3),#granted td:nth-child(3){min-width:6.5rem}
 #gaps td:nth-child(4){min-width:8.5rem}
 #gaps td:nth-child(6){min-width:10rem}
