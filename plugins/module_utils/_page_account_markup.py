@@ -176,25 +176,25 @@ one.planned_action) }}</small>{% endif %}</td>
 <section id="also">
 <h2>Also noticed</h2>
 <p class="lead">No gaps, but worth an operator's look.</p>
-<table id="noticed" class="card"><caption class="hide">Discrepancies, each with what to do about
-it</caption>{{ head("noticed") }}
 {% for group in noticed %}
-<tbody><tr><th scope="rowgroup" colspan="3"><h3>{{ group.label }} ({{ group.count }})</h3>
-{% for remedy in group.remedies %}<small><span class="who">{{ words.word(words.WHO,
-remedy.who) }}</span> {{ remedy.text }}</small>{% endfor %}</th></tr>
+<h3>{{ group.label }} ({{ group.count }})</h3>
+{% for remedy in group.remedies %}
+<p class="note"><span class="who">{{ words.word(words.WHO, remedy.who) }}</span> {{ remedy.text }}</p>
+{% endfor %}
+<table id="noticed{{ loop.index }}" class="card noticed"><caption class="hide">{{ group.label }}</caption>
+{{ head("noticed") }}<tbody>
 {% for one in group.items %}
 <tr><th scope="row"><bdi>{{ one.user_name if one.user_name is not none else one.serial_number }}</bdi></th>
 <td>{{ one.message }}</td>
 <td>{% if one.remedy and one.remedy.commands %}{{ commands(one.remedy.commands) }}{% else %}{{ dash }}{% endif %}
 </td></tr>
 {% endfor %}
+</tbody></table>
 {% if group.count > group.items|length %}
-<tr><td colspan="3"><b>And {{ group.count - group.items|length }} more</b>: see findings.csv, or choose this kind above
-the table of all users.</td></tr>
+<p><b>And {{ group.count - group.items|length }} more</b>: see findings.csv, or choose this kind above the table of all
+users.</p>
 {% endif %}
-</tbody>
 {% endfor %}
-</table>
 </section>
 {% endif %}
 {% if record.missing %}
