@@ -25,8 +25,9 @@ NO_EARLIER_RECORD = " (counted from the present password, as no record tells of 
 
 # What a record says of the account. The rest of it is about the run: when, by whom, after which record.
 FOUND = ("status", "error", "users", "summary", "facts", "judgement")
-# How often AWS had to be asked, and how long ago that was, is chance; and what earlier records told is no finding.
-CHANCE = ("calls", "data_age_seconds", "first_access")
+# How often AWS had to be asked, how long that took and how long ago it was, is chance; and what earlier records told is no
+# finding.
+CHANCE = ("calls", "data_age_seconds", "seconds", "first_access")
 
 
 def in_assessment(expected: Json, record: Json) -> Differences:

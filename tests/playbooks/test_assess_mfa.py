@@ -12,6 +12,9 @@ import re
 import typing as t
 
 import pytest
+import yaml
+from jinja2 import StrictUndefined
+from jinja2.nativetypes import NativeEnvironment
 
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._content import Request, content
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._records import Shelf, write_record
@@ -125,6 +128,17 @@ def fleet(fleet_of: FleetOf) -> Fleet:
 @pytest.fixture(scope="module")
 def first_run(fleet: Fleet) -> Outcome:
     return fleet.assess("-vvvvv")
+
+
+@pytest.mark.parametrize(("budget", "used", "left"), [(900, 40, 860), (41, 40, 1), (30, 31, 1)])
+def test_the_second_reading_has_the_time_that_the_first_one_left(budget: int, used: int, left: int) -> None:
+    tasks = yaml.safe_load((ROOT / "roles" / "mfa_assessment" / "tasks" / "observe.yml").read_text(encoding="utf-8"))
+    template = tasks[1]["iamguard.console_mfa.iam_mfa_info"]["time_budget"]
+    values = {
+        "__mfa_assessment_options": {"time_budget": budget},
+        "__mfa_assessment_console_users": {"source": {"seconds": used}},
+    }
+    assert NativeEnvironment(undefined=StrictUndefined).from_string(template).render(values) == left
 
 
 @pytest.mark.parametrize(
