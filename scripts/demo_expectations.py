@@ -25,8 +25,8 @@ NO_EARLIER_RECORD = " (counted from the present password, as no record tells of 
 
 # What a record says of the account. The rest of it is about the run: when, by whom, after which record.
 FOUND = ("status", "error", "users", "summary", "facts", "judgement")
-# How often AWS had to be asked, how long that took and how long ago it was, is chance; and what earlier records told is no
-# finding.
+# How often AWS had to be asked, how long that took and how long ago it was, is chance; and what earlier records told is
+# no finding.
 CHANCE = ("calls", "data_age_seconds", "seconds", "first_access")
 
 

@@ -241,8 +241,8 @@ def _compliance(status: Status, result: Mapping, asked: _Asked) -> dict[str, boo
 def _reading(account_id: str, result: Mapping, kind: Kind) -> tuple[Status, list[str]]:
     """Say whether a result or record is a whole one of its kind; what does not say so itself is a failure."""
     if error := result.get("error"):
-        # The row says which account it is.
-        return "failed", [_error_text(error).removeprefix(f"account {account_id}: ")]
+        # The row says which account it is. Whoever refuses several things at once says each on a line of its own.
+        return "failed", _error_text(error).removeprefix(f"account {account_id}: ").split("\n")
     summary = result.get("summary")
     if result.get("status") not in ("complete", "incomplete") or not isinstance(summary, dict):
         return "failed", [f"the {kind} left no summary"]

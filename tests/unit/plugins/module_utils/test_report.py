@@ -268,6 +268,12 @@ def test_three_hundred_accounts_take_a_line_each_and_the_reasons_of_the_red_ones
     assert max(len(line) for line in lines) <= 120
 
 
+def test_each_line_of_an_error_is_a_reason() -> None:
+    refused = FAILED | {"error": {"message": "account 111122223333: 2 errors:\na: is missing\nb: is null"}}
+    [row] = rows_of(results={"production": refused})
+    assert row["reasons"] == ["2 errors:", "a: is missing", "b: is null"]
+
+
 def test_long_reasons_are_wrapped_below_their_account() -> None:
     error = {"message": "word " * 60}
     lines = _report_text.render(rows_of(results={"production": FAILED | {"error": error}}), width=80)
