@@ -37,10 +37,18 @@ Json = dict[str, t.Any]
 SCENARIO = ROOT / "tests" / "sandbox" / "scenarios" / "demo.yml"
 HOME = ROOT / ".build" / "demo"
 RECORDS = HOME / "records"
+REPORT = HOME / "report"
 # Exit status of ansible-playbook when a task failed, as the last one has to.
 TASK_FAILED = 2
 
-SITE = ["ansible-playbook", "--inventory", "inventories/sandbox", "playbooks/site.yml"]
+SITE = [
+    "ansible-playbook",
+    "--inventory",
+    "inventories/sandbox",
+    "playbooks/site.yml",
+    "--extra-vars",
+    f"console_mfa_report_dir={REPORT}",
+]
 VERIFY = ["ansible", "localhost", "--module-name", "iamguard.console_mfa.console_mfa_record", "--args"]
 STORED = {"state": "verified", "store": {"kind": "directory", "path": str(RECORDS)}}
 KINDS = ("assessment", "validation")
