@@ -87,10 +87,11 @@ def run(command: list[str], environment: dict[str, str]) -> int:
     return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
 
 
-def differences(expected: Json, report: Json) -> list[str]:
+def differences(expected: Json, run: Json) -> list[str]:
     """Return everything in which the records and the report are not what the scenario expects."""
     found = []
-    assessed, validated = ({row["name"]: row for row in report["facts"][key]} for key in ("assessments", "accounts"))
+    numbers = {account["account_id"]: account["numbers"] for account in summary_of_report()["accounts"]}
+    assessed, validated = ({row["name"]: row for row in run["facts"][key]} for key in ("assessments", "accounts"))
     for account_id, account in expected.items():
         name = account["host"]
         problems = [
@@ -98,10 +99,25 @@ def differences(expected: Json, report: Json) -> list[str]:
             *expectations.in_gate(account["gate"], assessed.get(name), "assessments"),
             *expectations.in_validation(account, Shelf(account_id, "validation").latest()),
             *expectations.in_gate(gate_of(account), validated.get(name), "validations"),
+            *expectations.in_numbers(account, numbers.get(account_id)),
+            *missing_pages(f"accounts/{account_id}.html"),
         ]
         found += [f"{name}: {problem}" for problem in problems]
+    found += missing_pages("fleet.html", "fleet-counts.html")
     unexpected = {*assessed, *validated} - {account["host"] for account in expected.values()}
     return found + [f"{name} is in the report, and not in the scenario" for name in sorted(unexpected)]
+
+
+def summary_of_report() -> Json:
+    path = REPORT / "summary.json"
+    summary: Json = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"accounts": []}
+    return summary
+
+
+def missing_pages(*names: str) -> list[str]:
+    pages = {name: REPORT / name for name in names}
+    whole = {name for name, page in pages.items() if page.exists() and page.read_bytes().rstrip().endswith(b"</html>")}
+    return [f"the report has no page {name}" for name in names if name not in whole]
 
 
 def gate_of(account: Json) -> list[str]:
@@ -137,24 +153,24 @@ def changes_since_last_run(expected: Json) -> list[str]:
 
 
 def show_verdicts(expected: Json) -> None:
-    """Print how many users of each account have which verdict, as the records have it."""
-    counts = {
-        account["host"]: Shelf(account_id, "validation").latest()["summary"].get("by_verdict", {})
-        for account_id, account in expected.items()
-    }
-    verdicts = list(dict.fromkeys(verdict for of_account in counts.values() for verdict in of_account))
-    say("", f"{'Verdicts':<20}" + "".join(f"{host:>12}" for host in counts))
+    """Print how many users of each account have which verdict, as the report has it."""
+    accounts = summary_of_report()["accounts"]
+    counts = {account["name"]: (account["numbers"] or {}).get("by_verdict", {}) for account in accounts}
+    hosts = [account["host"] for account in expected.values() if account["host"] in counts]
+    verdicts = dict.fromkeys(verdict for of_account in counts.values() for verdict in of_account)
+    say("", f"{'Console users':<20}" + "".join(f"{host:>12}" for host in hosts))
     for verdict in verdicts:
-        numbers = [of_account.get(verdict, 0) for of_account in counts.values()]
+        numbers = [counts[host].get(verdict, 0) for host in hosts]
         say(f"  {verdict:<18}" + "".join(f"{number or '-':>12}" for number in numbers))
 
 
-def show_records(expected: Json) -> None:
-    say("", "Records of this run:")
-    for account_id, account in expected.items():
-        for kind in KINDS:
-            say(f"  {account['host']:<12}{Shelf(account_id, kind).paths()[-1].relative_to(ROOT)}")
-    say(f"  {'the run':<12}{Shelf('fleet', 'run').paths()[-1].relative_to(ROOT)}")
+def show_places(run_id: str) -> None:
+    say(
+        "",
+        f"Records of this run  {RECORDS.relative_to(ROOT)}/*/*/*-{run_id}.json",
+        f"Report               {REPORT.relative_to(ROOT)}: tables, numbers, and pages that a browser opens:",
+        f"                     {(REPORT / 'fleet.html').as_uri()}",
+    )
 
 
 def problems_of(expected: Json, records_before: int, status: int, verified: int) -> list[str]:
@@ -191,6 +207,7 @@ def conclude(expected: Json, problems: list[str], records_before: int) -> int:
 def demonstrate(expected: Json) -> int:
     start_over_if_changed()
     before = len(Shelf("fleet", "run").paths())
+    shutil.rmtree(REPORT, ignore_errors=True)
     with running_sandbox("demo", HOME) as sandbox:
         say(f"An embedded AWS answers at {sandbox.url}; it has the accounts of {SCENARIO.relative_to(ROOT)}.")
         environment = sandbox.environment(os.environ) | {"CONSOLE_MFA_RECORD_DIR": str(RECORDS)}
@@ -198,8 +215,8 @@ def demonstrate(expected: Json) -> int:
         verified = run([*VERIFY, json.dumps(STORED)], environment)
     problems = problems_of(expected, before, status, verified)
     if len(Shelf("fleet", "run").paths()) > before:
-        show_records(expected)
         show_verdicts(expected)
+        show_places(Shelf("fleet", "run").latest()["run_id"])
     return conclude(expected, problems, before)
 
 

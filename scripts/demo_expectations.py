@@ -97,6 +97,18 @@ def _sorted(groups: dict[str, list[str]]) -> dict[str, list[str]]:
     return {key: sorted(names) for key, names in sorted(groups.items())}
 
 
+def in_numbers(expected: Json, numbers: Json | None) -> Differences:
+    """What the report's summary should say of the account."""
+    if numbers is None:
+        yield "has no numbers in the report"
+        return
+    counts = {verdict: len(names) for verdict, names in expected["verdicts"].items()}
+    found = {verdict: number for verdict, number in numbers["by_verdict"].items() if number}
+    yield from compare("verdicts of the report", dict(sorted(counts.items())), dict(sorted(found.items())))
+    due = sum(number for verdict, number in counts.items() if verdict not in NO_GAPS)
+    yield from compare("gaps of the report", due - len(expected["not_due"]), numbers["gaps"])
+
+
 def in_gate(texts: list[str], row: Json | None, report: str) -> Differences:
     """Whether an account is red for the expected reasons, all of them and no other: each has one of the texts in it."""
     if row is None:

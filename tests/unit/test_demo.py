@@ -139,6 +139,23 @@ def test_another_verdict_is_seen(expectations: types.ModuleType, path: str, valu
     assert any(text.startswith(problem) for text in found), found
 
 
+@pytest.mark.parametrize(
+    ("numbers", "problem"),
+    [
+        ({"by_verdict": {"wrong_device": 1, "overdue": 1, "unknown": 1, "compliant": 0}, "gaps": 2}, None),
+        ({"by_verdict": {"wrong_device": 1, "overdue": 1, "unknown": 1}, "gaps": 3}, "gaps of the report should be 2"),
+        ({"by_verdict": {"wrong_device": 1, "overdue": 2}, "gaps": 2}, "verdicts of the report should be"),
+        (None, "has no numbers in the report"),
+    ],
+    ids=["the expected", "another number of gaps", "other verdicts", "none"],
+)
+def test_the_reports_numbers_are_held_against_the_scenario(
+    expectations: types.ModuleType, numbers: Json | None, problem: str | None
+) -> None:
+    found = list(expectations.in_numbers(EXPECTED, numbers))
+    assert [text[: len(problem or "")] for text in found] == ([problem] if problem else [])
+
+
 REASONS = ["1 console user unknown", "access: denied (needs iam:GetLoginProfile)"]
 
 
