@@ -28,7 +28,7 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils import (
     _page_fleet,
     _report_page,
 )
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._directory_store import (
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._files import (
     DIRECTORY_MODE,
     FILE_MODE,
     TEMPORARY_PREFIX,
