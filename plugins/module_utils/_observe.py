@@ -16,6 +16,7 @@ import concurrent.futures
 import dataclasses
 import datetime as dt
 import functools
+import math
 import time
 import typing as t
 
@@ -94,6 +95,9 @@ class Budget:
 
     def remaining(self) -> float:
         return self._end - self._clock.monotonic()
+
+    def used(self) -> float:
+        return self._seconds - self.remaining()
 
     def error(self, operation: str) -> CallError:
         return CallError(operation, "TimeBudgetExceeded", f"not read within time_budget ({self._seconds:g} seconds)")
@@ -294,4 +298,5 @@ def source(account: Account, read_mode: str, settled: Settled[T]) -> Json:
         "regions": sorted(log.regions),
         "account_users": (settled.account_summary or {}).get("Users"),
         "listed_users": len(settled.everybody),
+        "seconds": math.ceil(account.budget.used()),
     }

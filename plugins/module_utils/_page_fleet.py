@@ -118,29 +118,46 @@ def accounts(views: t.Sequence[AccountView]) -> list[Row]:
     ]
 
 
+def _most_gaps(having: int) -> int:
+    """How many gaps are shown of an account, where so many accounts have any."""
+    return max(LEAST_PER_ACCOUNT, GAPS_SHOWN // having) if having else 0
+
+
+def trimmed(views: t.Sequence[AccountView]) -> list[AccountView]:
+    """The same without the gaps that are not shown, nor will be when there are more accounts: so that a fleet fits into
+    memory."""
+    most = _most_gaps(sum(bool(view.numbers.counts.gaps) for view in views))
+    return [
+        view.with_findings(_urgent(view, most)) if view.record and len(view.record.findings) > most else view
+        for view in views
+    ]
+
+
+def _urgent(view: AccountView, most: int) -> list[FindingView]:
+    findings = [one for one in view.record.findings if one.gap] if view.record else []
+    return sorted(findings, key=words.urgency)[:most]
+
+
 def gaps(views: t.Sequence[AccountView]) -> tuple[list[Gap], list[Left]]:
     """``(shown, left)``: gaps by account, the most urgent first, and how many are left out of which account."""
     having = [view for view in red_first(views) if view.numbers.counts.gaps]
-    most = max(LEAST_PER_ACCOUNT, GAPS_SHOWN // len(having)) if having else 0
+    most = _most_gaps(len(having))
     shown, left = [], []
     for view in having:
-        findings = [one for one in view.record.findings if one.gap] if view.record else []
-        urgent = sorted(findings, key=words.urgency)[:most]
+        urgent = _urgent(view, most)
         shown += [Gap(view, link(view), one, str(one.verdict), words.tone_of(one)) for one in urgent]
-        if len(findings) > most:
-            left.append(Left(view, link(view), len(findings) - most))
+        if view.numbers.counts.gaps > len(urgent):
+            left.append(Left(view, link(view), view.numbers.counts.gaps - len(urgent)))
     return shown, left
 
 
 def deadlines(views: t.Iterable[AccountView]) -> list[Due]:
-    by_date: dict[dt.datetime, dict[str, tuple[AccountView, int]]] = collections.defaultdict(dict)
+    by_date: dict[dt.datetime, list[tuple[AccountView, int]]] = collections.defaultdict(list)
     for view in views:
-        for one in view.record.findings if view.record else ():
-            if one.ahead and one.due:
-                _view, before = by_date[one.due].get(view.account_id, (view, 0))
-                by_date[one.due][view.account_id] = (view, before + 1)
+        for date, users in view.numbers.ahead_by_due.items():
+            by_date[date].append((view, users))
     return [
-        Due(date, sum(number for _view, number in found.values()), tuple(view for view, _number in found.values()))
+        Due(date, sum(users for _view, users in found), tuple(view for view, _users in found))
         for date, found in sorted(by_date.items())
     ]
 

@@ -106,6 +106,7 @@ source:
     regions: [aws-global]
     account_users: 3
     listed_users: 3
+    seconds: 2
   contains:
     mode:
       description: V(live) or V(bulk).
@@ -162,6 +163,10 @@ source:
       type: int
     listed_users:
       description: How many users the account's list has.
+      returned: success
+      type: int
+    seconds:
+      description: How many seconds the reading took, rounded up.
       returned: success
       type: int
 console_users:

@@ -143,6 +143,7 @@ source:
     regions: [aws-global]
     account_users: 3
     listed_users: 3
+    seconds: 2
   contains:
     mode:
       description: V(live) or V(bulk).
@@ -199,6 +200,10 @@ source:
       type: int
     listed_users:
       description: How many users the account's list has.
+      returned: success
+      type: int
+    seconds:
+      description: How many seconds the reading took, rounded up.
       returned: success
       type: int
 compliant:
@@ -310,8 +315,9 @@ findings:
       type: dict
 summary:
   description: >-
-    Counts of console users, of those in scope and meeting the requirement, by verdict and by category, and the
-    coverage in percent (null for nobody; unknown counts as not meeting).
+    Counts of console users, of those in scope and meeting the requirement, by verdict (C(by_verdict); of gaps only,
+    C(gaps_by_verdict)) and by category, of discrepancies, and the coverage in percent (null for nobody; unknown counts
+    as not meeting).
   returned: success
   type: dict
   sample:

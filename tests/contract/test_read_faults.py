@@ -271,6 +271,8 @@ def test_time_that_runs_out_leaves_users_unknown_not_unlisted(bulk: bool) -> Non
     assert late
     assert {user["error"]["code"] for user in late} == {"TimeBudgetExceeded"}
     assert (users["source"]["complete"], mfa["source"]["complete"]) == (False, False)
+    # The call under way when the time is up is waited for.
+    assert {100 <= answer["source"]["seconds"] <= 110 for answer in (users, mfa)} == {True}
 
 
 def test_credentials_that_expire_on_the_way_stop_the_questions() -> None:

@@ -47,6 +47,7 @@ def source(**changes: t.Any) -> Json:
         "regions": ["aws-global"],
         "account_users": 3,
         "listed_users": 3,
+        "seconds": 2,
     } | changes
 
 
