@@ -186,8 +186,9 @@ td .tag{white-space:normal}
 #accounts td:nth-child(3){min-width:8rem}
 #accounts td:nth-child(9){min-width:8.5rem}
 #categories td:nth-child(2){width:24%}
-#noticed td:nth-child(3){width:38%}
-#users td:nth-child(3),#gaps td:nth-child(2){min-width:7rem}
+.noticed td:nth-child(3){width:38%}
+.noticed th{width:22%}
+#users td:nth-child(3),#gaps td:nth-child(2){min-width:8rem}
 #decisions td:nth-child(3),#granted td:nth-child(3){min-width:6.5rem}
 #gaps td:nth-child(4){min-width:8.5rem}
 #gaps td:nth-child(6){min-width:10rem}
@@ -270,12 +271,17 @@ def _signs() -> str:
     return "".join(f'{where}{{content:"{sign}";content:"{sign}" / ""}}\n' for where, sign in _SIGNS.items())
 
 
+def _selector(name: str) -> str:
+    """There is a table of what was noticed for every kind of it."""
+    return ".noticed" if name == "noticed" else f"#{name}"
+
+
 def _labels() -> str:
     """The head of its column before each cell; the first cell is the head of its row."""
     lines = []
     for name, heads in TABLES.items():
         lines += [
-            f"#{name}.card td:nth-child({column}):before{{content:{json.dumps(head)}}}"
+            f"{_selector(name)}.card td:nth-child({column}):before{{content:{json.dumps(head)}}}"
             for column, head in enumerate(heads, 1)
             if column > 1
         ]

@@ -16,7 +16,12 @@ import functools
 import hashlib
 import typing as t
 
-from ansible_collections.iamguard.console_mfa.plugins.module_utils import _page_charts, _page_words
+from ansible_collections.iamguard.console_mfa.plugins.module_utils import (
+    _page_account_markup,
+    _page_charts,
+    _page_fleet_markup,
+    _page_words,
+)
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._page_css import CSS, TABLES
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._page_script import SCRIPT
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._terminal import terminal_safe
@@ -47,17 +52,12 @@ def visible(value: object) -> object:
 @functools.lru_cache(maxsize=1)
 def environment() -> jinja2.Environment:
     """Its templates are below, and in the files of the pages."""
-    from ansible_collections.iamguard.console_mfa.plugins.module_utils import (  # noqa: PLC0415 - they need this file
-        _page_account,
-        _page_fleet,
-    )
-
     templates = {
         "charts": _page_charts.MACROS,
         "parts": PARTS,
         "base": BASE,
-        "account": _page_account.TEMPLATE,
-        "fleet": _page_fleet.TEMPLATE,
+        "account": _page_account_markup.TEMPLATE,
+        "fleet": _page_fleet_markup.TEMPLATE,
     }
     found = jinja2.Environment(
         autoescape=True,
@@ -133,8 +133,8 @@ PARTS: t.Final = """
 <div><dt>{{ label }}</dt><dd class="n">{{ number }}</dd><dd class="s">{{ note }}</dd></div>
 {%- endmacro -%}
 
-{%- macro commands(remedy) -%}
-{% for command in remedy.commands %}<div class="run"><code class="cmd">{{ command }}</code></div>{% endfor %}
+{%- macro commands(lines) -%}
+{% for command in lines %}<div class="run"><code class="cmd">{{ command }}</code></div>{% endfor %}
 {%- endmacro -%}
 
 {%- macro tools(what, selects) -%}

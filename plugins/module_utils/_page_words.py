@@ -137,7 +137,7 @@ DEVICE_COUNTS: t.Final[t.Mapping[str, str]] = {
 
 # What a decision is to end with.
 PLANNED: t.Final[t.Mapping[str, str]] = {
-    "enroll": "enroll a device",
+    "none": "nothing planned",
     "remove_login_profile": "remove the console password",
     "delete_user": "delete the user",
 }

@@ -88,18 +88,22 @@ def every_verdict() -> list[Json]:
     ]
 
 
-def decisions_of_every_verdict() -> Json:
+def decisions_of_every_verdict(account_id: str = ACCOUNT_ID) -> Json:
+    there: Json = {"account_ids": [account_id]}
     return {
         "exceptions": {
             EXCEPTIONS: [
-                exception("fay"),
-                exception("hal", approved_on="2026-10-01", expires="2026-11-10"),
-                exception("ada", expires="2026-11-30"),
-                exception("nobody"),
+                exception("fay", **there),
+                exception("hal", approved_on="2026-10-01", expires="2026-11-10", **there),
+                exception("ada", expires="2026-11-30", **there),
+                exception("moved-away", **there),
             ]
         },
         "out_of_scope": {
-            OUT_OF_SCOPE: [out_of_scope("gus"), out_of_scope("ivy", approved_on="2026-09-01", expires="2026-11-01")]
+            OUT_OF_SCOPE: [
+                out_of_scope("gus", **there),
+                out_of_scope("ivy", approved_on="2026-09-01", expires="2026-11-01", **there),
+            ]
         },
     }
 
@@ -266,7 +270,7 @@ def fleet() -> tuple[list[AccountView], dict[str, History]]:
         for user in every_verdict()
         if user["user_name"] in ("ada", "ben", "cleo", "dan", "gus", "kim", "z-new-ben")
     ]
-    gaps = record(some, None, decisions_of_every_verdict(), account_id=STAGING, alias="example-staging")
+    gaps = record(some, None, decisions_of_every_verdict(STAGING), account_id=STAGING, alias="example-staging")
     fine = record(
         [row(device("virtual", "phone"), user_name="ada"), row(device("fido", "two"), user_name="kim")],
         account_id=SANDBOX_ID,

@@ -99,12 +99,12 @@ def test_decisions_and_what_a_record_says_of_itself(mixed: Json) -> None:
         "fay": "valid",
         "hal": "expired",
         "ada": "stale",
-        "nobody": "unmatched",
+        "moved-away": "unmatched",
         "gus": "valid",
         "ivy": "expired",
     }
     assert by_name["ada"].expiring
-    assert not by_name["nobody"].matched
+    assert not by_name["moved-away"].matched
     assert view.policy.reference == "SEC-142"
     assert [item.name for item in view.policy.categories][:2] == ["administrators", "contractors"]
     assert view.origin.run_id == "4f1d0c7a92be"

@@ -23,6 +23,7 @@ import xml.etree.ElementTree as ET
 import pytest
 from ansible.module_utils.testing import patch_module_args
 
+from ansible_collections.iamguard.console_mfa.plugins.filter.judge_records import judge_records
 from ansible_collections.iamguard.console_mfa.plugins.module_utils import _report_files
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._csv_text import decode
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._directory_store import DirectoryStore
@@ -141,7 +142,7 @@ def findings_of(document: t.Iterable[Json]) -> dict[str, tuple[str, bool, str]]:
 
 
 @pytest.mark.parametrize("rows", [READABLE, every_verdict()], ids=["read completely", "one user unread"])
-def test_the_module_the_record_the_verifier_and_every_file_have_the_same_findings(
+def test_the_module_the_record_the_filter_the_verifier_and_every_file_have_the_same_findings(
     place: Place, rows: list[Json]
 ) -> None:
     found = answer(rows, None, decisions_of_every_verdict())
@@ -150,6 +151,8 @@ def test_the_module_the_record_the_verifier_and_every_file_have_the_same_finding
     assert findings_of(json.loads(path.read_text())["judgement"]["findings"]) == expected
     store = DirectoryStore(str(place.records))
     assert verify(store, store.shelves(), judge_again) == (1, [])
+    (judged,) = judge_records([json.loads(path.read_text())])
+    assert findings_of(judged["findings"]) == expected
     result = place.report()
 
     lines = place.csv()
