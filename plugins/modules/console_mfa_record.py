@@ -344,7 +344,7 @@ summary:
       returned: O(kind=assessment)
       type: bool
     missing:
-      description: The facts that could not be read, with C(fact), C(reason) and C(permission).
+      description: The facts that could not be read, with C(fact), C(reason), C(permission) and C(decides).
       returned: O(kind=assessment)
       type: list
       elements: dict
