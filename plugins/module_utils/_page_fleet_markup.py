@@ -60,7 +60,8 @@ with gaps.</p>
 <td class="{{ row.tone }}" data-by="{{ "%04d" % loop.index }}"><span class="tag">{{ words.LEVELS[view.level] }}</span>
 {% if view.red and (counts_only or not view.reasons) %}<small>{{ words.word(words.STATUSES,
 view.status) }}</small>{% endif %}
-{% if not counts_only %}{% for reason in view.reasons %}<small>{{ reason }}</small>{% endfor %}
+{% if not counts_only %}{% for reason in row.reasons %}<small>{{ reason }}</small>{% endfor %}
+{% if row.more %}<small>All reasons are on the page of the account.</small>{% endif %}
 {% if view.note %}<small>{{ view.note }}</small>{% endif %}{% endif %}</td>
 {% if numbers %}
 {% set own = numbers.counts %}
@@ -97,7 +98,7 @@ password, or may be able to.</p>
 </div>
 </div>
 <h3>Coverage by category</h3>
-{{ category_table(numbers.by_category, requirements, "Coverage by category of the policy") }}
+{{ category_table(categories, requirements, "Coverage by category of the policy") }}
 </section>
 {% if trend or changes %}
 <section id="trend">

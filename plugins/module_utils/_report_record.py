@@ -306,13 +306,11 @@ def _requirement(value: object) -> str | None:
     """In words; None for what is no requirement."""
     devices = _dict(value)
     allowed, minimum = devices.get("allowed"), _whole(devices.get("minimum"))
-    if (
-        not isinstance(allowed, list)
-        or not all(kind in tuple(DeviceKind) for kind in allowed)
-        or not (minimum or 0) > 0
-    ):
+    if not isinstance(allowed, list) or not all(kind in tuple(DeviceKind) for kind in allowed):
         return None
-    return describe_requirement(Requirement(tuple(allowed), minimum or 1, exclusive=devices.get("exclusive") is True))
+    if minimum is None or minimum < 1:
+        return None
+    return describe_requirement(Requirement(tuple(allowed), minimum, exclusive=devices.get("exclusive") is True))
 
 
 def _remedy(value: object) -> RemedyView | None:

@@ -322,6 +322,33 @@ def test_a_decision_without_a_user_is_told_only_where_everything_was_read(
     assert granted["ada"]["Accounts"] == "staging"
 
 
+def test_long_reasons_are_short_on_the_page_of_the_fleet_and_whole_on_that_of_the_account() -> None:
+    reasons = [f"{number}: {'because ' * 40}" for number in range(5)]
+    view = account_view(account_row(status="failed", reasons=reasons, run_id=None), None)
+    (shown,) = Page(fleet_page([view], {}, NOW)).tables["accounts"]
+    assert len(shown["State"]) < 700
+    assert "2: because" in shown["State"]
+    assert "3: because" not in shown["State"]
+    assert "All reasons are on the page of the account." in shown["State"]
+    assert all(reason.strip() in Page(account_page(view, None, NOW)).text for reason in reasons)
+
+
+def test_an_account_without_a_page_has_all_its_reasons_on_that_of_the_fleet() -> None:
+    reasons = [f"{number}: {'because ' * 40}" for number in range(5)]
+    view = account_view(account_row("typo", "1234", status="failed", reasons=reasons, run_id=None), None)
+    (shown,) = Page(fleet_page([view], {}, NOW)).tables["accounts"]
+    assert all(reason.strip() in shown["State"] for reason in reasons)
+
+
+def test_categories_of_a_fleet_come_by_size_and_nobodys_last(whole: Page) -> None:
+    assert [row["Category"] for row in whole.tables["categories"]] == [
+        "everyone else",
+        "administrators",
+        "newcomers",
+        "undecided",
+    ]
+
+
 def test_gaps_that_have_no_room_are_counted() -> None:
     users = [row(user_name=f"c{number:04}") for number in range(2100)]
     view = account_view(account_row(), record(users))
@@ -476,7 +503,11 @@ def poisoned(value: t.Any, text: str) -> t.Any:
     if isinstance(value, tuple):
         return tuple(poisoned(item, text) for item in value)
     if isinstance(value, dict):
-        return {(key if key in tuple(Verdict) else key + text): poisoned(item, text) for key, item in value.items()}
+        kept = (*Verdict,)
+        return {
+            (key + text if isinstance(key, str) and key not in kept else key): poisoned(item, text)
+            for key, item in value.items()
+        }
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return dataclasses.replace(
             value, **{field.name: poisoned(getattr(value, field.name), text) for field in dataclasses.fields(value)}
