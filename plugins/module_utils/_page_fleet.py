@@ -72,6 +72,7 @@ class Gap:
     view: AccountView
     link: str | None
     finding: FindingView
+    message: str
     marks: str
     tone: Tone
 
@@ -164,7 +165,17 @@ def gaps(views: t.Sequence[AccountView]) -> tuple[list[Gap], list[Left]]:
     shown, left = [], []
     for view in having:
         urgent = _urgent(view, most)
-        shown += [Gap(view, link(view), one, str(one.verdict), words.tone_of(one)) for one in urgent]
+        shown += [
+            Gap(
+                view,
+                link(view),
+                one,
+                _short(one.message) if link(view) else one.message,
+                str(one.verdict),
+                words.tone_of(one),
+            )
+            for one in urgent
+        ]
         if view.numbers.counts.gaps > len(urgent):
             left.append(Left(view, link(view), view.numbers.counts.gaps - len(urgent)))
     return shown, left

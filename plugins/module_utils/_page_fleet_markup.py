@@ -122,7 +122,7 @@ password, or may be able to.</p>
 {% if gaps %}
 <section id="open" data-list="gaps">
 <h2>Gaps</h2>
-<p class="lead">The exact commands are on the pages of the accounts.</p>
+<p class="lead">The whole reasons and the exact commands are on the pages of the accounts.</p>
 {{ tools("gaps", gap_selects) }}
 <table id="gaps" class="card"><caption class="hide">Gaps with account, reason and remedy</caption>{{ head("gaps") }}
 <tbody>
@@ -132,7 +132,7 @@ password, or may be able to.</p>
 gap.link) }}</td>
 <td class="{{ gap.tone }}"><span class="tag">{{ words.VERDICTS[one.verdict] }}</span></td>
 <td>{{ one.category or dash }}</td>
-<td>{{ one.message }}</td>
+<td>{{ gap.message }}</td>
 <td>{% if one.remedy %}<span class="who">{{ words.word(words.WHO,
 one.remedy.who) }}</span> {{ words.word(words.ACTIONS, one.remedy.action) }}{% else %}{{ dash }}{% endif %}</td></tr>
 {% endfor %}
