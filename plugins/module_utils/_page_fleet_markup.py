@@ -25,7 +25,7 @@ TEMPLATE: t.Final = """
 <p class="kicker">Console sign-in and MFA: all accounts{{ ", counts only" if counts_only }}</p>
 <h1>{{ words.count(accounts|length, "AWS account") }}</h1>
 <p class="meta">Report of {{ words.minute(now) }}.
-{% if references %}Policy {{ references|join(", ") }}.{% endif %}
+{% if references %}Policy {{ references|join(", ") }}. {% endif %}
 {% if counts_only %}This page names no user, device or principal.{% endif %}</p>
 {{ navigation(sections) }}
 </header>
