@@ -150,7 +150,7 @@ MACROS: t.Final = """
 {%- macro curve(trend) -%}
 <figure>
 <div class="trend" aria-hidden="true">
-<div class="y"><span>100 %</span><span>50 %</span><span>0 %</span></div>
+<div class="y"><span>100%</span><span>50%</span><span>0%</span></div>
 <svg viewBox="0 0 1000 100" preserveAspectRatio="none" focusable="false">
 <path class="axis" d="M0 0H1000M0 50H1000M0 100H1000"/><path class="curve" d="{{ trend.curve }}"/>
 <path class="dots" d="{{ trend.dots }}"/></svg>

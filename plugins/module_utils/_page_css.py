@@ -62,7 +62,7 @@ outline:3px solid var(--link);outline-offset:2px}
 .banner{background:repeating-linear-gradient(135deg,var(--warn-bg) 0 1.2rem,var(--card) 1.2rem 2.4rem);
 color:var(--warn);
 border-bottom:2px solid var(--f-warn);font-weight:600}
-.banner p{margin:0;padding:.6rem 0}
+.banner p{margin:0 auto;padding-top:.6rem;padding-bottom:.6rem}
 .banner b{letter-spacing:.08em;background:var(--card);padding:.1rem .5rem;border:2px solid var(--f-warn);
 margin-right:.6rem}
 .banner span{background:var(--card);padding:.1rem .4rem}
@@ -160,7 +160,7 @@ padding:.4rem .6rem;min-height:2.5rem;max-width:100%}
 .tools input,.tools select{width:100%}
 button{cursor:pointer;font-weight:600}
 .said{margin:.2rem 0 .6rem;font-size:.9rem;color:var(--dim);min-height:1.4em}
-thead button{all:unset;cursor:pointer;display:inline-flex;gap:.35rem;align-items:baseline;min-height:1.6rem;
+thead button{all:unset;cursor:pointer;display:inline-block;min-height:1.6rem;
 color:var(--dim)}
 [aria-sort=ascending] button,[aria-sort=descending] button{color:var(--ink)}
 .copy{flex:none;min-height:1.75rem;padding:.05rem .6rem;font-size:.82rem;align-self:start}
@@ -190,7 +190,7 @@ td .tag{white-space:normal}
 .noticed th{width:22%}
 #users td:nth-child(3),#gaps td:nth-child(2){min-width:8rem}
 #decisions td:nth-child(3),#granted td:nth-child(3){min-width:6.5rem}
-#gaps td:nth-child(4){min-width:8.5rem}
+#gaps td:nth-child(3),#gaps td:nth-child(4){min-width:8.5rem}
 #gaps td:nth-child(6){min-width:10rem}
 #categories tbody th{min-width:9.5rem}
 #granted td:nth-child(7),#decisions td:nth-child(7){min-width:7rem}
@@ -260,9 +260,9 @@ _SIGNS = {
     ".ok.tag::before,.ok .tag::before": "\\2713",
     ".off.tag::before,.off .tag::before": "\\2013",
     ".unk.tag::before,.unk .tag::before": "?",
-    "thead button::after": "\\2195",
-    "[aria-sort=ascending] button::after": "\\2191",
-    "[aria-sort=descending] button::after": "\\2193",
+    "thead button::after": "\\a0\\2195",
+    "[aria-sort=ascending] button::after": "\\a0\\2191",
+    "[aria-sort=descending] button::after": "\\a0\\2193",
 }
 
 

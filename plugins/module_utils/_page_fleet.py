@@ -17,6 +17,7 @@ import datetime as dt
 import typing as t
 
 from ansible_collections.iamguard.console_mfa.plugins.module_utils import _page_words as words
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._judge import UNDECIDED, UNKNOWN
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._page_account import (
     Choice,
     Option,
@@ -30,9 +31,11 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._page_charts 
     trend,
 )
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._page_words import Tone
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._policy import DEFAULT
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_views import (
     AccountView,
     Changes,
+    Counts,
     DecisionView,
     FindingView,
     History,
@@ -46,16 +49,20 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_views
 GAPS_SHOWN = 2000
 LEAST_PER_ACCOUNT = 5
 DECISIONS_SHOWN = 400
+REASONS_SHOWN = 3  # of each account
+REASON_LENGTH = 180
 
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """An account in the table."""
+    """An account in the table. ``reasons``: as many as fit, of ``more`` than these."""
 
     view: AccountView
     marks: str
     tone: Tone
     link: str | None
+    reasons: tuple[str, ...]
+    more: bool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +72,7 @@ class Gap:
     view: AccountView
     link: str | None
     finding: FindingView
+    message: str
     marks: str
     tone: Tone
 
@@ -113,9 +121,21 @@ def link(view: AccountView) -> str | None:
 
 
 def accounts(views: t.Sequence[AccountView]) -> list[Row]:
-    return [
-        Row(view, f"{view.level} {view.status}", words.LEVEL_TONES[view.level], link(view)) for view in red_first(views)
-    ]
+    return [_account(view) for view in red_first(views)]
+
+
+def _account(view: AccountView) -> Row:
+    """Where there is a page of the account to go to, the reasons are only the first and in short."""
+    target = link(view)
+    reasons = view.reasons
+    if target:
+        reasons = tuple(_short(reason) for reason in reasons[:REASONS_SHOWN])
+    tone = words.LEVEL_TONES[view.level]
+    return Row(view, f"{view.level} {view.status}", tone, target, reasons, reasons != view.reasons)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= REASON_LENGTH else f"{text[:REASON_LENGTH].rstrip()}\N{HORIZONTAL ELLIPSIS}"
 
 
 def _most_gaps(having: int) -> int:
@@ -145,7 +165,17 @@ def gaps(views: t.Sequence[AccountView]) -> tuple[list[Gap], list[Left]]:
     shown, left = [], []
     for view in having:
         urgent = _urgent(view, most)
-        shown += [Gap(view, link(view), one, str(one.verdict), words.tone_of(one)) for one in urgent]
+        shown += [
+            Gap(
+                view,
+                link(view),
+                one,
+                _short(one.message) if link(view) else one.message,
+                str(one.verdict),
+                words.tone_of(one),
+            )
+            for one in urgent
+        ]
         if view.numbers.counts.gaps > len(urgent):
             left.append(Left(view, link(view), view.numbers.counts.gaps - len(urgent)))
     return shown, left
@@ -281,6 +311,7 @@ def values(
         "verdicts": shares(numbers.by_verdict, words.VERDICTS),
         "kinds": shares(numbers.by_kind, words.KINDS),
         "holders": shares(numbers.users_by_devices, words.DEVICE_COUNTS),
+        "categories": _categories(numbers.by_category),
         "requirements": _requirements(views),
         "trend": trend(points),
         "accounts": accounts(views),
@@ -327,6 +358,18 @@ def _level_options(levels: t.Mapping[Level, int]) -> t.Iterator[Option]:
     for level in Level:
         if levels.get(level):
             yield Option(str(level), words.LEVELS[level], levels[level])
+
+
+def _categories(by_category: t.Mapping[str, Counts]) -> dict[str, Counts]:
+    """The largest first; what is for all others, and who is in no category, last. Accounts may have other policies, so
+    that there is no order of their own."""
+    last = (DEFAULT, UNDECIDED, UNKNOWN)
+
+    def order(item: tuple[str, Counts]) -> tuple[int, int, str]:
+        name, counts = item
+        return (last.index(name) + 1 if name in last else 0, -counts.in_scope, name)
+
+    return dict(sorted(by_category.items(), key=order))
 
 
 def _requirements(views: t.Iterable[AccountView]) -> dict[str, str]:

@@ -25,7 +25,7 @@ TEMPLATE: t.Final = """
 <p class="kicker">Console sign-in and MFA: all accounts{{ ", counts only" if counts_only }}</p>
 <h1>{{ words.count(accounts|length, "AWS account") }}</h1>
 <p class="meta">Report of {{ words.minute(now) }}.
-{% if references %}Policy {{ references|join(", ") }}.{% endif %}
+{% if references %}Policy {{ references|join(", ") }}. {% endif %}
 {% if counts_only %}This page names no user, device or principal.{% endif %}</p>
 {{ navigation(sections) }}
 </header>
@@ -60,7 +60,8 @@ with gaps.</p>
 <td class="{{ row.tone }}" data-by="{{ "%04d" % loop.index }}"><span class="tag">{{ words.LEVELS[view.level] }}</span>
 {% if view.red and (counts_only or not view.reasons) %}<small>{{ words.word(words.STATUSES,
 view.status) }}</small>{% endif %}
-{% if not counts_only %}{% for reason in view.reasons %}<small>{{ reason }}</small>{% endfor %}
+{% if not counts_only %}{% for reason in row.reasons %}<small>{{ reason }}</small>{% endfor %}
+{% if row.more %}<small>All reasons are on the page of the account.</small>{% endif %}
 {% if view.note %}<small>{{ view.note }}</small>{% endif %}{% endif %}</td>
 {% if numbers %}
 {% set own = numbers.counts %}
@@ -97,7 +98,7 @@ password, or may be able to.</p>
 </div>
 </div>
 <h3>Coverage by category</h3>
-{{ category_table(numbers.by_category, requirements, "Coverage by category of the policy") }}
+{{ category_table(categories, requirements, "Coverage by category of the policy") }}
 </section>
 {% if trend or changes %}
 <section id="trend">
@@ -121,7 +122,7 @@ password, or may be able to.</p>
 {% if gaps %}
 <section id="open" data-list="gaps">
 <h2>Gaps</h2>
-<p class="lead">The exact commands are on the pages of the accounts.</p>
+<p class="lead">The whole reasons and the exact commands are on the pages of the accounts.</p>
 {{ tools("gaps", gap_selects) }}
 <table id="gaps" class="card"><caption class="hide">Gaps with account, reason and remedy</caption>{{ head("gaps") }}
 <tbody>
@@ -131,7 +132,7 @@ password, or may be able to.</p>
 gap.link) }}</td>
 <td class="{{ gap.tone }}"><span class="tag">{{ words.VERDICTS[one.verdict] }}</span></td>
 <td>{{ one.category or dash }}</td>
-<td>{{ one.message }}</td>
+<td>{{ gap.message }}</td>
 <td>{% if one.remedy %}<span class="who">{{ words.word(words.WHO,
 one.remedy.who) }}</span> {{ words.word(words.ACTIONS, one.remedy.action) }}{% else %}{{ dash }}{% endif %}</td></tr>
 {% endfor %}

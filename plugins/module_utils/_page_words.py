@@ -227,8 +227,8 @@ def count(number: int, noun: str, nouns: str | None = None) -> str:
 
 
 def percent(value: float | None) -> str:
-    """``66.6 %``, which no line breaks in two."""
-    return DASH if value is None else f"{value:.1f}".removesuffix(".0") + "\N{NO-BREAK SPACE}%"
+    """``66.6%``; 100% means everybody, as the value is rounded down."""
+    return DASH if value is None else f"{value:.1f}".removesuffix(".0") + "%"
 
 
 def day(moment: dt.datetime | None) -> str:

@@ -305,8 +305,10 @@ def _rows_by_user(value: object) -> dict[str, Json]:
 def _requirement(value: object) -> str | None:
     """In words; None for what is no requirement."""
     devices = _dict(value)
-    allowed, minimum = devices.get("allowed"), _whole(devices.get("minimum")) or 0
-    if not isinstance(allowed, list) or not all(kind in tuple(DeviceKind) for kind in allowed) or minimum <= 0:
+    allowed, minimum = devices.get("allowed"), _whole(devices.get("minimum"))
+    if not isinstance(allowed, list) or not all(kind in tuple(DeviceKind) for kind in allowed):
+        return None
+    if minimum is None or minimum < 1:
         return None
     return describe_requirement(Requirement(tuple(allowed), minimum, exclusive=devices.get("exclusive") is True))
 
