@@ -71,14 +71,37 @@ def read_file(directory: int, name: str) -> bytes:
 def written_aside(directory: int, name: str, data: bytes) -> t.Iterator[str]:
     """The name of a whole and flushed file, which is gone afterwards unless it was renamed."""
     temporary = f"{TEMPORARY_PREFIX}{name}-{secrets.token_hex(8)}"
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE, dir_fd=directory)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(descriptor, FILE_MODE)
+    with _gone_afterwards(directory, temporary):
+        with _new_file(directory, temporary) as file:
             file.write(data)
-            file.flush()
-            os.fsync(descriptor)
         yield temporary
+
+
+@contextlib.contextmanager
+def replaced_by(directory: int, name: str) -> t.Iterator[t.BinaryIO]:
+    """A file to be written part by part, which takes the place of ``name`` at the end, whole, and after an exception
+    not at all."""
+    temporary = f"{TEMPORARY_PREFIX}{name}-{secrets.token_hex(8)}"
+    with _gone_afterwards(directory, temporary):
+        with _new_file(directory, temporary) as file:
+            yield file
+        os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+
+
+@contextlib.contextmanager
+def _new_file(directory: int, name: str) -> t.Iterator[t.BinaryIO]:
+    descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE, dir_fd=directory)
+    with os.fdopen(descriptor, "wb") as file:
+        os.fchmod(descriptor, FILE_MODE)  # whatever the umask took away
+        yield file
+        file.flush()
+        os.fsync(descriptor)
+
+
+@contextlib.contextmanager
+def _gone_afterwards(directory: int, name: str) -> t.Iterator[None]:
+    try:
+        yield
     finally:
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary, dir_fd=directory)
+            os.unlink(name, dir_fd=directory)
