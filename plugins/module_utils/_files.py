@@ -70,15 +70,49 @@ def read_file(directory: int, name: str) -> bytes:
 @contextlib.contextmanager
 def written_aside(directory: int, name: str, data: bytes) -> t.Iterator[str]:
     """The name of a whole and flushed file, which is gone afterwards unless it was renamed."""
-    temporary = f"{TEMPORARY_PREFIX}{name}-{secrets.token_hex(8)}"
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE, dir_fd=directory)
+    temporary = _temporary(name)
+    file = _new_file(directory, temporary)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(descriptor, FILE_MODE)
-            file.write(data)
-            file.flush()
-            os.fsync(descriptor)
+        file.write(data)
+        _finish(file)
         yield temporary
     finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary, dir_fd=directory)
+        _discard(file, directory, temporary)
+
+
+@contextlib.contextmanager
+def replaced_by(directory: int, name: str) -> t.Iterator[t.BinaryIO]:
+    """A file to be written part by part, which takes the place of ``name`` at the end, whole, and after an exception
+    not at all."""
+    temporary = _temporary(name)
+    file = _new_file(directory, temporary)
+    try:
+        yield file
+        _finish(file)
+        os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+    finally:
+        _discard(file, directory, temporary)
+
+
+def _temporary(name: str) -> str:
+    return f"{TEMPORARY_PREFIX}{name}-{secrets.token_hex(8)}"
+
+
+def _new_file(directory: int, name: str) -> t.BinaryIO:
+    descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE, dir_fd=directory)
+    os.fchmod(descriptor, FILE_MODE)  # whatever the umask took away
+    return os.fdopen(descriptor, "wb")
+
+
+def _finish(file: t.BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+    file.close()
+
+
+def _discard(file: t.BinaryIO, directory: int, name: str) -> None:
+    """What is not whole, or was not renamed. A full disk can fail the closing too; it is told of already."""
+    with contextlib.suppress(OSError):
+        file.close()
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(name, dir_fd=directory)

@@ -63,7 +63,7 @@ class OutputDirectory:
 
         So an index that comes last names only files that are there, whenever somebody looks.
         """
-        with self._errors():
+        with output_errors(self.path):
             names, known = self._look(files)
             written = tuple(name for name, data in files.items() if known.get(name) != data)
             removed = tuple(name for name in names if name not in files and _is_left_over(name, obsolete))
@@ -81,10 +81,7 @@ class OutputDirectory:
             return [], {}
 
     def _apply(self, files: t.Mapping[str, bytes], removed: t.Iterable[str]) -> None:
-        root_path = pathlib.Path(self.root)
-        if not root_path.is_dir():
-            root_path.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
-            root_path.chmod(DIRECTORY_MODE)  # whatever the umask took away
+        make_root(self.root)
         with closing(open_root(self.root)) as root, closing(open_directory(self.name, root, create=True)) as directory:
             for name, data in files.items():
                 with written_aside(directory, name, data) as temporary:
@@ -93,14 +90,23 @@ class OutputDirectory:
             for name in removed:
                 os.unlink(name, dir_fd=directory)
 
-    @contextlib.contextmanager
-    def _errors(self) -> t.Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            what = error.strerror or type(error).__name__
-            advice = _ADVICE.get(error.errno or 0, "Check the file system under it.")
-            raise OutputError(f"{self.path} could not be written: {what}. {advice}") from error
+
+@contextlib.contextmanager
+def output_errors(path: str) -> t.Iterator[None]:
+    """Whatever goes wrong with files, as an `OutputError` that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        what = error.strerror or type(error).__name__
+        advice = _ADVICE.get(error.errno or 0, "Check the file system under it.")
+        raise OutputError(f"{path} could not be written: {what}. {advice}") from error
+
+
+def make_root(path: str) -> None:
+    root = pathlib.Path(path)
+    if not root.is_dir():
+        root.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+        root.chmod(DIRECTORY_MODE)  # whatever the umask took away
 
 
 _ADVICE = {

@@ -15,9 +15,6 @@ import contextlib
 import dataclasses
 import datetime as dt
 import json
-import os
-import pathlib
-import secrets
 import typing as t
 
 from ansible_collections.iamguard.console_mfa.plugins.module_utils import (
@@ -29,11 +26,13 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils import (
     _report_page,
 )
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._files import (
-    DIRECTORY_MODE,
-    FILE_MODE,
-    TEMPORARY_PREFIX,
+    closing,
+    open_directory,
+    open_root,
+    replaced_by,
 )
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import Json, iso
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._output_directory import make_root, output_errors
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._records import RecordError, StoreError
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._report import Row
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_history import history
@@ -57,54 +56,39 @@ class About:
 
 @dataclasses.dataclass(frozen=True)
 class Folder:
-    """The directory of a report. Raises OSError for what cannot be written."""
+    """The directory of a report, by an absolute path. Its files are larger than should be in memory, so they are
+    written part by part. Raises OSError."""
 
-    path: pathlib.Path
-
-    def make(self, *names: str) -> None:
-        """Make it, or a directory in it, if it is not there. A link is not followed: it may lead anywhere."""
-        path = self.path.joinpath(*names)
-        if names and path.is_symlink():
-            raise NotADirectoryError(20, "a link is in the place of a directory", str(path))
-        if not path.is_dir():
-            path.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
-            path.chmod(DIRECTORY_MODE)  # whatever the umask took away
+    path: str
 
     @contextlib.contextmanager
-    def file(self, *names: str) -> t.Iterator[t.Callable[[bytes], object]]:
-        """Yield what adds to the file. It is there when all of it is, and not at all if there is an exception."""
-        path = self.path.joinpath(*names)
-        temporary = path.with_name(f"{TEMPORARY_PREFIX}{path.name}-{secrets.token_hex(8)}")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                os.fchmod(descriptor, FILE_MODE)  # whatever the umask took away
-                yield file.write
-                file.flush()
-                os.fsync(descriptor)
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+    def file(self, *names: str) -> t.Iterator[t.BinaryIO]:
+        """A file in it, or in a directory in it that is made; that one must not be a link: it may lead anywhere."""
+        *directories, name = names
+        with contextlib.ExitStack() as stack:
+            directory = stack.enter_context(closing(open_root(self.path)))
+            for one in directories:
+                directory = stack.enter_context(closing(open_directory(one, directory, create=True)))
+            yield stack.enter_context(replaced_by(directory, name))
 
     def write(self, data: bytes, *names: str) -> None:
-        with self.file(*names) as add:
-            add(data)
+        with self.file(*names) as file:
+            file.write(data)
 
 
 def write_report(folder: Folder, rows: t.Sequence[Row], sources: Sources | None, about: About) -> list[str]:
-    """Write all files, and return where they are.
+    """Write all files, and return where they are. Raises `OutputError`.
 
     A row whose record turns out to be no evidence becomes red: what the files say, the table and the gate say too.
     """
     report = _Report(folder, sources, about)
-    folder.make()
-    folder.make(ACCOUNTS)
-    with folder.file("findings.csv") as add_csv, folder.file("junit.xml") as add_junit:
-        report.accounts(rows, add_csv, add_junit)
-    report.fleet()
+    with output_errors(folder.path):
+        make_root(folder.path)
+        with folder.file("findings.csv") as table, folder.file("junit.xml") as cases:
+            report.accounts(rows, table, cases)
+        report.fleet()
     report.written += ["findings.csv", "junit.xml"]
-    return [str(folder.path / name) for name in sorted(report.written)]
+    return [f"{folder.path}/{name}" for name in sorted(report.written)]
 
 
 class _Report:
@@ -118,24 +102,22 @@ class _Report:
         self._summaries: list[Json] = []
         self.written: list[str] = []
 
-    def accounts(
-        self, rows: t.Iterable[Row], add_csv: t.Callable[[bytes], object], add_junit: t.Callable[[bytes], object]
-    ) -> None:
+    def accounts(self, rows: t.Iterable[Row], table: t.BinaryIO, cases: t.BinaryIO) -> None:
         """What is written of each account; of the fleet, only what its own files need is kept."""
-        add_csv(_findings_csv.HEADS)
-        add_junit(_junit.START)
+        table.write(_findings_csv.HEADS)
+        cases.write(_junit.START)
         for row in rows:
             view, found = self._account(row)
             take_over(row, view)
-            add_csv(_findings_csv.account_lines(view))
-            add_junit(_junit.suite(view))
+            table.write(_findings_csv.account_lines(view))
+            cases.write(_junit.suite(view))
             self._page(view, found)
             self._views = _page_fleet.trimmed([*self._views, view.for_fleet()])
             self._histories[view.account_id] = found
             self._summaries.append(
                 _fleet_numbers.account_summary(view) | {"reasons": list(view.reasons), "note": view.note}
             )
-        add_junit(_junit.END)
+        cases.write(_junit.END)
 
     def _account(self, row: Row) -> tuple[AccountView, History]:
         """The account before it is compared, so that two records are never in memory at once."""

@@ -303,6 +303,7 @@ gate:
 """
 
 import datetime as dt
+import os
 import pathlib
 import typing as t
 
@@ -315,6 +316,7 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._fleet import
     check_fleet,
 )
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._fleet_numbers import job_numbers
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._output_directory import OutputError
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._records import StoreError, StoreSettingsError
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_files import About, Folder, write_report
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_numbers import GAP_VERDICTS
@@ -382,9 +384,9 @@ def write_files(
 ) -> tuple[list[str], list[str]]:
     """Return the files, and why they could not be written: the run fails then, but not before the report was shown."""
     try:
-        return write_report(Folder(pathlib.Path(directory)), rows, sources, about), []
-    except OSError as problem:
-        return [], [f"The files of the report could not be written to {directory}: {problem}"]
+        return write_report(Folder(os.path.normpath(directory)), rows, sources, about), []
+    except OutputError as problem:
+        return [], [f"The report could not be written as files: {problem}"]
 
 
 def main() -> None:
