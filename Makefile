@@ -32,6 +32,9 @@ OLDEST_PYTHON ?=
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 
+# Of the playbooks, which take long, the oldest versions run the one that goes through everything.
+JOURNEY := tests/playbooks/test_site.py
+
 # A gate announces itself; the tools' own output follows.
 say = @printf '\n== %s\n' "$(1)"
 
@@ -80,7 +83,7 @@ units: setup ## Unit and contract tests
 .PHONY: units-oldest
 units-oldest: setup-oldest ## Unit and contract tests on the oldest supported versions
 	$(call say,Unit and contract tests on the oldest supported versions)
-	@$(OLDEST_BIN)/python -m pytest -q -p no:cacheprovider $(PYTEST_ARGS)
+	@$(OLDEST_BIN)/python -m pytest -q -p no:cacheprovider tests/unit tests/contract $(JOURNEY) $(PYTEST_ARGS)
 
 .PHONY: sanity
 sanity: setup ## ansible-test sanity, without an ignore file
