@@ -32,6 +32,9 @@ OLDEST_PYTHON ?=
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 
+# Of the playbooks, which take long, the oldest versions run the one that goes through everything.
+JOURNEY := tests/playbooks/test_site.py
+
 # A gate announces itself; the tools' own output follows.
 say = @printf '\n== %s\n' "$(1)"
 
@@ -80,7 +83,7 @@ units: setup ## Unit and contract tests
 .PHONY: units-oldest
 units-oldest: setup-oldest ## Unit and contract tests on the oldest supported versions
 	$(call say,Unit and contract tests on the oldest supported versions)
-	@$(OLDEST_BIN)/python -m pytest -q -p no:cacheprovider $(PYTEST_ARGS)
+	@$(OLDEST_BIN)/python -m pytest -q -p no:cacheprovider tests/unit tests/contract $(JOURNEY) $(PYTEST_ARGS)
 
 .PHONY: sanity
 sanity: setup ## ansible-test sanity, without an ignore file
@@ -101,6 +104,12 @@ integration: setup ## ansible-test integration of the modules against the embedd
 molecule: setup ## Molecule scenarios of the roles against the embedded AWS
 	$(call say,Molecule scenarios)
 	@PATH="$(BIN):$$PATH" scripts/run_molecule.sh
+
+.PHONY: browser
+browser: setup ## Open the HTML reports in a headless Chromium, installed by apt where that is possible
+	$(call say,HTML reports in a browser)
+	@$(BIN)/python scripts/set_up_chromium.py
+	@$(BIN)/python -m pytest -q tests/browser $(PYTEST_ARGS)
 
 .PHONY: docs
 docs: setup ## Build the documentation site, warnings are errors

@@ -168,8 +168,9 @@ source:
       returned: success
       type: bool
     missing:
-      description: The facts that are null in the answer, each with C(fact), C(reason), and C(permission) where one is
-        missing.
+      description: >-
+        The facts that are null in the answer, each with C(fact), C(reason), C(permission) where one is missing, and
+        C(decides), which is true where the answer is incomplete without the fact.
       returned: success
       type: list
       elements: dict
@@ -315,8 +316,9 @@ findings:
       type: dict
 summary:
   description: >-
-    Counts of console users, of those in scope and meeting the requirement, by verdict and by category, and the
-    coverage in percent (null for nobody; unknown counts as not meeting).
+    Counts of console users, of those in scope and meeting the requirement, by verdict (C(by_verdict); of gaps only,
+    C(gaps_by_verdict)) and by category, of discrepancies, and the coverage in percent (null for nobody; unknown counts
+    as not meeting).
   returned: success
   type: dict
   sample:

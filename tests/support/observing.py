@@ -131,9 +131,18 @@ class Reading:
     def mfa(self, *, bulk: bool = False, scope: Scope | None = None, **account: t.Any) -> Json:
         return _mfa_devices.observe(self._account(**account), _mfa_devices.Options(scope or Scope(), bulk))
 
-    def validate(self, policy: Json, *, bulk: bool = False, exceptions: Json | None = None, **account: t.Any) -> Json:
-        inventory = _validation.Inventory(policy, exceptions or {}, {}, None, None)
-        options = _console_users.Options(Scope(), bulk, dt.timedelta(hours=4), False, AutomationSignals())
+    def validate(
+        self,
+        policy: Json,
+        *,
+        bulk: bool = False,
+        exceptions: Json | None = None,
+        out_of_scope: Json | None = None,
+        signals: AutomationSignals | None = None,
+        **account: t.Any,
+    ) -> Json:
+        inventory = _validation.Inventory(policy, exceptions or {}, out_of_scope or {}, None, None)
+        options = _console_users.Options(Scope(), bulk, dt.timedelta(hours=4), False, signals or AutomationSignals())
         found = self._account(**account)
         return _validation.validate(found, options, inventory.question(found.read_at))
 
