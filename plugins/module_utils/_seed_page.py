@@ -30,7 +30,9 @@ _PAGE: t.Final = """<!DOCTYPE html>
 <style>
 body {{ font: 1.1rem/1.5 system-ui, sans-serif; color: #111; background: #fff; max-width: 42rem; margin: 2rem auto;
   padding: 0 1rem; overflow-wrap: anywhere; }}
-img {{ display: block; width: 16rem; height: 16rem; image-rendering: pixelated; background: #fff; padding: 1rem; }}
+ol {{ padding-left: 1.5rem; }}
+img {{ display: block; box-sizing: border-box; width: 18rem; max-width: 100%; height: auto; padding: 1rem;
+  background: #fff; image-rendering: pixelated; }}
 code {{ font: 1.2rem/1.8 ui-monospace, monospace; letter-spacing: .05em; }}
 .warning {{ border-left: .3rem solid #b00020; padding-left: 1rem; }}
 </style>

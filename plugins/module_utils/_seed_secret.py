@@ -6,7 +6,7 @@
 
 Who enrolls need not be able to read what was delivered: name, tags and the id of the version (the device's nonce) say
 whether it is still there. The secret's own policy lets named principals read it, such as the role of the help desk;
-never the IAM user, whose password would then be both factors. It is deleted without recovery.
+the IAM user is denied, since the password would then be both factors. It is deleted without recovery.
 
 This module util is PRIVATE to the collection; it can have breaking changes at any time.
 """
@@ -125,8 +125,7 @@ class SecretChannel:
 
     def deliver(self, package: Package) -> str:
         location = self._create(package)
-        if self.settings.readers:
-            self._call("put the policy of", lambda: self._put_policy(location))
+        self._call("put the policy of", lambda: self._put_policy(location, package.recipient))
         return location
 
     def revoke(self, recipient: Recipient, held: Held) -> None:
@@ -196,15 +195,29 @@ class SecretChannel:
             **key,
         }
 
-    def _put_policy(self, location: str) -> None:
-        statement = {
-            "Sid": "HandOut",
-            "Effect": "Allow",
-            "Principal": {"AWS": list(self.settings.readers)},
-            "Action": ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"],
-            "Resource": "*",
-        }
-        document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    def _put_policy(self, location: str, recipient: Recipient) -> None:
+        """Also where nobody is named: the user's own policies may allow to read every secret."""
+        statements: list[Json] = [
+            {
+                "Sid": "NotTheUser",
+                "Effect": "Deny",
+                "Principal": "*",
+                "Action": "secretsmanager:GetSecretValue",
+                "Resource": "*",
+                "Condition": {"StringEquals": {"aws:userid": recipient.user_id}},
+            }
+        ]
+        if self.settings.readers:
+            statements.append(
+                {
+                    "Sid": "HandOut",
+                    "Effect": "Allow",
+                    "Principal": {"AWS": list(self.settings.readers)},
+                    "Action": ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"],
+                    "Resource": "*",
+                }
+            )
+        document = json.dumps({"Version": "2012-10-17", "Statement": statements})
         try:
             _iam_api.put_resource_policy(self.writer, location, document)
         except LostReplyError as lost:

@@ -118,7 +118,8 @@ options:
         description:
           - With V(secretsmanager), the ARNs of roles or users whom the secret's own policy lets read it, such as the
             help desk's role or the user's role in single sign-on.
-          - The IAM user itself is refused. The password would be both factors.
+          - The IAM user itself is refused here, and denied by the secret's policy whatever its own policies allow. The
+            password would be both factors.
         type: list
         elements: str
         default: []
@@ -206,7 +207,8 @@ notes:
   - >-
     With O(seed_delivery.kind=secretsmanager), it needs C(secretsmanager:DescribeSecret),
     C(secretsmanager:CreateSecret), C(secretsmanager:TagResource), C(secretsmanager:PutResourcePolicy),
-    C(secretsmanager:DeleteSecret), and C(secretsmanager:GetSecretValue) to check codes with the key.
+    C(secretsmanager:DeleteSecret), and C(secretsmanager:GetSecretValue) to check codes with the key. With
+    O(seed_delivery.kms_key_id), it needs C(kms:GenerateDataKey) and C(kms:Decrypt) besides.
   - Each request that changes something is sent once, except while AWS throttles it.
 extends_documentation_fragment:
   - amazon.aws.common.modules
