@@ -315,11 +315,12 @@ def _write(service: str, name: str) -> t.Callable[[t.Callable[P, R]], t.Callable
     what is secret reaches a log or an error."""
 
     def wrap(function: t.Callable[P, R]) -> t.Callable[P, R]:
+        quiet = unlogged()(function)
+
         @functools.wraps(function)
         def call(*args: P.args, **kwargs: P.kwargs) -> R:
             try:
-                with unlogged():
-                    return function(*args, **kwargs)
+                return quiet(*args, **kwargs)
             except (ClientError, BotoCoreError, ResponseParserError) as exception:
                 error, lost = _describe_write_error(service, name, exception), _is_lost(exception)
             except (KeyError, TypeError, BadSeed):  # the reply is not what it should be

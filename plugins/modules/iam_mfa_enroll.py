@@ -54,7 +54,7 @@ options:
     required: true
   device_name:
     description:
-      - The name of a new virtual device, as the user's app shows it. V({user_name\}) and V({account_id\}) are replaced.
+      - The name of a new virtual device, as the user's app shows it. V({user_name}) and V({account_id}) are replaced.
       - Where the user has a device of the name, V(-2) is added to it, or V(-3), and so on.
       - All devices are made under the path C(/iamguard/USERID/).
     type: str
@@ -102,7 +102,7 @@ options:
         default: false
       name:
         description:
-          - With V(secretsmanager), the name of the secret. V({user_id\}) must be in it; V({account_id\}) may be.
+          - With V(secretsmanager), the name of the secret. V({user_id}) must be in it; V({account_id}) may be.
         type: str
         default: iamguard/mfa/{user_id}
       kms_key_id:
