@@ -35,6 +35,7 @@ from .scenario import (
     check_tags,
     resolve_policy,
 )
+from .signin import record, resolve
 from .state import ROOT, Account, Document, LoginProfile, Role, Root, Tags, User
 from .wire import HttpReply, HttpRequest
 
@@ -60,6 +61,7 @@ OPERATIONS = (
     "delete_login_profile",
     "change_password",
     "set_password_last_used",
+    "sign_in",
     "add_device",
     "remove_device",
     "create_virtual_device",
@@ -227,6 +229,12 @@ class Control:
         """A date, a distance from now such as ``-3h``, or None for never."""
         _account, found = self._find(account_id, user)
         found.password_last_used = parse_moment(when, self.now())
+
+    def sign_in(self, account_id: str, **attempt: t.Any) -> None:
+        """An attempt to sign in to the console, as an entry of a scenario's ``sign_ins`` has it; ``at`` is relative to
+        now. Writes the events that AWS would."""
+        account, sandbox = self._account(account_id), self._sandbox
+        record(sandbox.trail, account, resolve(account, attempt, sandbox.now(), sandbox.settings))
 
     # ---------------------------------------------------------------------------------------------------- devices
 

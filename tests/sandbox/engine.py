@@ -31,16 +31,17 @@ from .s3_wire import parse_s3_params, s3_operation
 from .scenario import Spec, check_keys, load_accounts, read_scenario
 from .settings import Settings
 from .signature import is_signed_with
+from .signin import seed_sign_ins
 from .state import ROOT, Account, User
 from .wire import Credential, HttpReply, HttpRequest
 
 if t.TYPE_CHECKING:
     import boto3
 
-from . import iam_account, iam_details, iam_devices, iam_report, iam_users, sts
+from . import account_regions, iam_account, iam_details, iam_devices, iam_report, iam_users, sts
 
 # Each enters its operations into OPERATIONS when it is imported.
-MODELS = (iam_account, iam_details, iam_devices, iam_report, iam_users, sts)
+MODELS = (account_regions, iam_account, iam_details, iam_devices, iam_report, iam_users, sts)
 
 PREFIX = "/_sandbox/"
 
@@ -90,6 +91,7 @@ class Sandbox:
         self.accounts: dict[str, Account] = load_accounts(self.spec, self.clock.start, self.settings)
         for account, spec in zip(self.accounts.values(), self.spec.get("accounts") or [], strict=True):
             record_history(self.trail, self.settings, account, self.clock.start)
+            seed_sign_ins(self.trail, self.settings, account, spec.get("sign_ins") or [], self.clock.start)
             load_buckets(self.buckets, account, spec.get("buckets") or [], self.clock.start)
 
     def reset(self) -> None:
@@ -225,6 +227,8 @@ class Sandbox:
             return s3_operation(request)
         if wire.PROTOCOLS[service] == "json":
             return wire.json_operation(request), {}
+        if wire.PROTOCOLS[service] == "rest-json":
+            return wire.path_operation(service, request), {}
         return wire.query_operation(request)
 
     def _authenticate(self, request: HttpRequest, credential: Credential) -> Caller:
@@ -232,6 +236,8 @@ class Sandbox:
         caller, secret = self._caller(credential.access_key_id, request.headers.get("x-amz-security-token"))
         if caller.account.partition != _partition(request, credential):
             raise callers.invalid_token()  # a partition does not know the keys of another
+        if credential.region in caller.account.disabled_regions:
+            raise callers.invalid_token()  # nor does a Region that the account has not opted in to
         if self.settings.verify_signatures:
             self._check_signature(request, credential, secret)
         if caller.session and caller.session.expires <= self.now():
@@ -331,7 +337,7 @@ def _model(operation: Operation) -> t.Any:
 def _service_without_signature(request: HttpRequest) -> str:
     """By the host name or the form of the request; for what is not signed."""
     host = request.headers.get("host", "")
-    for service in ("sts", "cloudtrail", "s3", "iam"):
+    for service in ("sts", "cloudtrail", "account", "s3", "iam"):
         if service in host.split("."):
             return service
     return "cloudtrail" if "x-amz-target" in request.headers else "iam"

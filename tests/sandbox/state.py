@@ -181,6 +181,7 @@ class Account:
     keys: dict[str, tuple[User | Root, AccessKey]] = field(default_factory=dict)  # by access key id
     password_max_age_days: int | None = None
     kms_keys: list[str] | None = None
+    disabled_regions: frozenset[str] = frozenset()  # of those that an account must opt in to
     report: CredentialReport | None = None
     serial: int = 0  # counts what was ever created, so that a name that is used again gets another id
 
