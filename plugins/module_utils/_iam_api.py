@@ -237,3 +237,9 @@ def lookup_events_page(
         request["NextToken"] = next_token
     reply = client.lookup_events(**request)
     return reply.get("Events", []), reply.get("NextToken")
+
+
+@_operation("account", "GetRegionOptStatus")
+def get_region_opt_status(client: t.Any, region: str) -> str:
+    """Whether the account has opted in to a Region: ENABLED, ENABLING, DISABLING, DISABLED or ENABLED_BY_DEFAULT."""
+    return str(client.get_region_opt_status(RegionName=region)["RegionOptStatus"])
