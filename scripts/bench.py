@@ -4,10 +4,10 @@
 
 """Ask one question about an account in several ways, and compare calls, time and memory: see ``--help``.
 
-Usage: .venv/bin/python scripts/bench.py [--quick]
+Usage: .venv/bin/python scripts/bench.py [--quick] [--validation]
 
-The question: who has a console password, and which MFA devices do these users have? What is asked is the embedded AWS
-in ``tests/sandbox``, on this machine only.
+The question: who has a console password, and which MFA devices do these users have? With ``--validation``: and is
+that enough? What is asked is the embedded AWS in ``tests/sandbox``, on this machine only.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from __future__ import annotations
 import pathlib
 import sys
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / ".build"))  # the collection
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tests"))
 
-from benchmark.command_line import main  # found by the line above
+from benchmark.command_line import main  # found by the lines above
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -360,6 +360,25 @@ MORE_COLUMNS = (
     "device_enable_dates",
     "errors",
 )
+# The enrollment plan, where there is a policy to plan by.
+PLAN_COLUMNS = (
+    "category",
+    "requirement",
+    "verdict",
+    "action",
+    "enroll",
+    "kinds",
+    "missing",
+    "remove",
+    "method",
+    "due",
+    "days_left",
+    "instructions",
+    "help_desk",
+    "contact",
+    "sign_in_url",
+    "message",
+)
 
 
 def tag_columns(configured: t.Iterable[str]) -> list[str]:
@@ -371,13 +390,33 @@ def tag_columns(configured: t.Iterable[str]) -> list[str]:
     return columns
 
 
-def rows_csv(account_id: str, rows: t.Iterable[Json], tags: t.Sequence[str]) -> bytes:
+def rows_csv(
+    account_id: str, rows: t.Sequence[Json], tags: t.Sequence[str], planned: t.Sequence[Json] | None = None
+) -> bytes:
     """One line per console user. An empty cell is none, and what is not known says so.
 
-    Devices stand in the same order in each of their columns.
+    Devices stand in the same order in each of their columns. ``planned``: the users of the enrollment plan, in the
+    order of the rows; without a plan, its columns are empty.
     """
-    header = [*COLUMNS, *(cell(f"tag:{key}") for key in tags), *MORE_COLUMNS]
-    return csv_bytes(header, (_line(account_id, row, tags) for row in rows))
+    header = [*COLUMNS, *(cell(f"tag:{key}") for key in tags), *MORE_COLUMNS, *PLAN_COLUMNS]
+    plans = [None] * len(rows) if planned is None else planned
+    lines = zip(rows, plans, strict=True)
+    return csv_bytes(header, ([*_line(account_id, row, tags), *plan_cells(plan)] for row, plan in lines))
+
+
+def plan_cells(planned: Json | None) -> list[str]:
+    """A user's part of the enrollment plan; what does not apply to the user is empty."""
+    if planned is None:
+        return [""] * len(PLAN_COLUMNS)
+    return [_plan_cell(planned["requirement_text" if key == "requirement" else key]) for key in PLAN_COLUMNS]
+
+
+def _plan_cell(value: t.Any) -> str:
+    if isinstance(value, list):
+        return list_cell(map(_text, value))
+    if isinstance(value, int):  # a number of ours, and no formula although it may be negative
+        return _text(value)
+    return "" if value is None else cell(_text(value))
 
 
 def _line(account_id: str, row: Json, tags: t.Sequence[str]) -> list[str]:

@@ -16,8 +16,16 @@ import datetime as dt
 import typing as t
 
 from ansible_collections.iamguard.console_mfa.plugins.module_utils import _assessment, _provenance
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._enrollment_plan import plan_enrollment
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import Json, parse_iso
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._policy import Rules, read_rules
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._records import STATUSES, Content, document_with_hash
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._rejudge import (
+    JUDGEMENT,
+    PLAN_COUNTS,
+    judge_facts,
+    read_moment,
+)
 
 # Options that say how an account was read and reached. Not among them: keys, tokens, ExternalId.
 OPTIONS = (
@@ -61,7 +69,16 @@ FACTS = (
 ANSIBLES_OWN = ("deprecations", "exception", "invocation", "module_stderr", "module_stdout", "warnings")
 
 VALIDATION_DATA = ("answer", "error", "first_access", "options")
-ASSESSMENT_DATA = ("console_users", "decisions", "error", "mfa", "options", "policy")
+ASSESSMENT_DATA = (
+    "console_users",
+    "error",
+    "exceptions",
+    "first_access",
+    "mfa",
+    "options",
+    "out_of_scope",
+    "policy",
+)
 OTHER_DATA = ("decisions", "error", "facts", "options", "policy", "source", "status", "summary", "users")
 
 
@@ -104,32 +121,72 @@ def _assessment_content(request: Request) -> Content:
         request.account_id, results["console_users"], results["mfa"], request.data.get("error"), clocks.ended_aws
     )
     tags = _assessment.tag_columns(request.tag_columns)
+    kept_facts = {key: facts(result) for key, result in results.items()}
+    by_policy = _by_policy(request, kept_facts, assessment, clocks)
     body = {
-        **_envelope(
-            request, sources, clocks, policy=request.data.get("policy"), decisions=request.data.get("decisions")
-        ),
+        **_envelope(request, sources, clocks, policy=by_policy.policy, decisions=by_policy.decisions),
         "source": {"complete": assessment.summary["complete"], **_merged(sources)},
         "status": assessment.status,
         "error": assessment.error,
-        "facts": {key: facts(result) for key, result in results.items()},
+        "facts": kept_facts | by_policy.facts,
         "users": assessment.rows,
-        "summary": assessment.summary,
-        "judgement": None,
+        "summary": assessment.summary | by_policy.counts,
+        "judgement": by_policy.judgement,
+        **({} if by_policy.plan is None else {"plan": by_policy.plan}),
     }
     # A table without a line would read as an account without console users.
-    csv_text = _assessment.rows_csv(request.account_id, assessment.rows, tags) if sources else None
+    planned = by_policy.plan["users"] if by_policy.plan else None
+    csv_text = _assessment.rows_csv(request.account_id, assessment.rows, tags, planned) if sources else None
     return Content(body, clocks.name_time, clocks.name_clock, csv_text)
 
 
-# What of iam_mfa_validate's answer is its judgement, and not what was judged.
-JUDGEMENT = (
-    "compliant",
-    "rollout_complete",
-    "findings",
-    "decisions",
-    "discrepancies",
-    "compliance_references",
-)
+@dataclasses.dataclass(frozen=True)
+class _ByPolicy:
+    """What a policy adds to the record of an assessment; without one, nothing."""
+
+    rules: Rules | None = None
+    facts: Json = dataclasses.field(default_factory=dict)
+    judgement: Json | None = None
+    plan: Json | None = None
+
+    @property
+    def policy(self) -> Json | None:
+        return self.rules.policy.document() if self.rules else None
+
+    @property
+    def decisions(self) -> Json | None:
+        return self.rules.decisions_document() if self.rules else None
+
+    @property
+    def counts(self) -> Json:
+        return {key: self.plan["summary"][key] for key in PLAN_COUNTS} if self.plan else {}
+
+
+def _by_policy(request: Request, found: Json, assessment: _assessment.Assessment, clocks: _Clocks) -> _ByPolicy:
+    """Judges and plans, unless the account as a whole could not be read. Raises `PolicyError`."""
+    data = request.data
+    if data.get("policy") is None:
+        return _ByPolicy()
+    failed = assessment.status == "failed"
+    now = clocks.name_time.astimezone(dt.UTC) if failed else read_moment(found)
+    rules = read_rules(
+        data["policy"],
+        exceptions=data.get("exceptions") or {},
+        out_of_scope=data.get("out_of_scope") or {},
+        today=now.date(),
+    )
+    if failed:
+        return _ByPolicy(rules)
+    first_access = data.get("first_access")
+    contact_tag = (data.get("options") or {}).get("contact_tag")
+    _rows, judgement = judge_facts(found, rules, now, first_access=first_access, contact_tag=contact_tag)
+    document = judgement.document()
+    return _ByPolicy(
+        rules=rules,
+        facts={"first_access": first_access},
+        judgement={key: document[key] for key in JUDGEMENT},
+        plan=plan_enrollment(judgement).document(),
+    )
 
 
 def _validation_content(request: Request) -> Content:

@@ -63,10 +63,13 @@ def decode_list(text: str) -> list[str]:
 
 def csv_bytes(header: t.Sequence[str], rows: t.Iterable[t.Sequence[str]]) -> bytes:
     """Encoded cells as a file: UTF-8 without a byte order mark, comma, lines that end in CR LF (RFC 4180)."""
+    return csv_lines([header]) + csv_lines(rows)
+
+
+def csv_lines(rows: t.Iterable[t.Sequence[str]]) -> bytes:
+    """Encoded cells as lines of such a file, for who writes it in parts."""
     text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(header)
-    writer.writerows(rows)
+    csv.writer(text, lineterminator="\r\n").writerows(rows)
     return text.getvalue().encode("utf-8")
 
 

@@ -183,6 +183,7 @@ class Judgement:
 
     def summary(self) -> Json:
         verdicts = collections.Counter(finding.ruling.verdict for finding in self.findings)
+        gaps = collections.Counter(finding.ruling.verdict for finding in self.findings if finding.ruling.gap)
         places: dict[str, list[Finding]] = {}
         for finding in self.findings:
             places.setdefault(finding.place, []).append(finding)
@@ -192,7 +193,9 @@ class Judgement:
             "vanished": self.observed.vanished,
             "without_mfa_due": sum(finding.unmet and finding.ruling.gap for finding in self.findings),
             "without_mfa_not_due": sum(finding.unmet and not finding.ruling.gap for finding in self.findings),
+            "discrepancies": len(self._discrepancies()),
             "by_verdict": {str(verdict): verdicts[verdict] for verdict in Verdict},
+            "gaps_by_verdict": {str(verdict): gaps[verdict] for verdict in Verdict},
             "by_category": {name: _counts(places[name]) for name in names if name in places},
         }
 

@@ -260,6 +260,16 @@ def parse_record(data: bytes, name: str, shelf: Shelf) -> Json:
     return record
 
 
+def check_record(record: Json) -> Json:
+    """A record that was read by somebody else, if it is whole and unaltered. Where it lay is not known, so it is taken
+    at its word for its name and shelf. Raises RecordError."""
+    try:
+        data, shelf = canonical_json(record), Shelf.of(record.get("account_id"), str(record.get("kind")))
+    except ValueError as error:
+        raise RecordError("not_json", f"is not a record: {error}") from error
+    return parse_record(data, str(record.get("name")), shelf)
+
+
 # --- schema ----------------------------------------------------------------------------------------------------------
 
 
@@ -311,16 +321,20 @@ SCHEMA_1: dict[str, t.Callable[[t.Any], bool]] = {
     "sha256": _is(str),
 }
 
+# Fields that only some records have: an assessment by a policy has the enrollment plan.
+OPTIONAL_1: dict[str, t.Callable[[t.Any], bool]] = {"plan": _is(dict)}
+
 
 def schema_problems(record: Json) -> list[str]:
     """What is missing, unknown or of the wrong type, sorted by field."""
     problems = []
+    known = SCHEMA_1 | OPTIONAL_1
     for field in sorted(SCHEMA_1.keys() | record.keys()):
-        if field not in SCHEMA_1:
+        if field not in known:
             problems.append(f"{field} is unknown")
         elif field not in record:
             problems.append(f"{field} is missing")
-        elif not SCHEMA_1[field](record[field]):
+        elif not known[field](record[field]):
             problems.append(f"{field} is not as expected")
     return problems
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Judges what a record of a validation says was observed, once more: the findings must be those of the record.
+"""Judges what a record says was observed, once more: the findings must be those of the record, and so the plan.
 
 Pure: no AWS, no Ansible, no clock. This module util is PRIVATE to the collection; it can have breaking changes at any
 time.
@@ -14,11 +14,25 @@ import datetime as dt
 import typing as t
 
 from ansible_collections.iamguard.console_mfa.plugins.module_utils import _assessment
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._enrollment_plan import plan_enrollment
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._judge import Judgement, Observed, judge
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import Json, parse_iso
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._policy import PolicyError, Rules, read_rules
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._subject import BadRowError
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._wording import AccountName
+
+# What of a judgement a record keeps as its judgement; the numbers are in its summary.
+JUDGEMENT = (
+    "compliant",
+    "rollout_complete",
+    "findings",
+    "decisions",
+    "discrepancies",
+    "compliance_references",
+)
+
+# The numbers of a plan that an assessment's summary has.
+PLAN_COUNTS = ("to_enroll", "overdue", "next_due")
 
 
 def judge_facts(
@@ -33,24 +47,61 @@ def judge_facts(
 
     Raises ValueError (`BadFactsError`, `BadRowError`) for what is not such an answer.
     """
-    users, mfa = facts["console_users"], facts["mfa"]
-    account = users["account"]
-    joined = _assessment.assess(account["account_id"], users, mfa)
+    try:
+        users, mfa = facts["console_users"], facts["mfa"]
+        account = AccountName(*(users["account"][key] for key in ("account_id", "alias", "partition")))
+        unassigned_devices, vanished = mfa["unassigned_virtual_devices"], len(users["vanished_users"])
+    except (KeyError, TypeError) as problem:
+        raise _assessment.BadFactsError(f"not the answers of both reading modules: {problem}") from problem
+    joined = _assessment.assess(account.account_id, users, mfa)
     observed = Observed(
-        account=AccountName(account["account_id"], account["alias"], account["partition"]),
+        account=account,
         users=joined.rows,
         complete=joined.status == "complete",
         first_access=first_access,
-        unassigned_devices=mfa["unassigned_virtual_devices"],
-        vanished=len(users["vanished_users"]),
+        unassigned_devices=unassigned_devices,
+        vanished=vanished,
         contact_tag=contact_tag,
     )
     return joined.rows, judge(observed, rules, now)
 
 
+def read_moment(facts: Json) -> dt.datetime:
+    """The moment that facts are held against: when their reading began, by AWS's clock."""
+    return parse_iso(facts["console_users"]["source"]["read_at"])
+
+
+class NothingToJudgeError(ValueError):
+    """A record of an account that could not be read, or not one of an assessment or validation; the text says which."""
+
+
+def judge_record(record: Json, rules: Rules | None = None, now: dt.datetime | None = None) -> Judgement:
+    """What a saved record comes to: by its own rules and at its own time, or by these ``rules`` and ``now``.
+
+    Whom to write to and when a password was first seen are the record's in either case. Raises `NothingToJudgeError`,
+    and what `judge_facts` and `read_rules` raise.
+    """
+    facts = record["facts"]
+    if record["kind"] not in ("assessment", "validation"):
+        raise NothingToJudgeError(f"is a record of kind {record['kind']}: only assessments and validations are judged")
+    if record["status"] == "failed":
+        message = (record["error"] or {}).get("message")
+        raise NothingToJudgeError(f"is of an account that could not be read: {message or 'no reason is given'}")
+    if rules is None and record["policy"]["document"] is None:
+        raise NothingToJudgeError("is an assessment without a policy: give one to judge it by")
+    read_at = read_moment(facts)
+    own = rules or read_rules(record["policy"]["document"], **record["decisions"]["document"], today=read_at.date())
+    first_access, contact_tag = facts.get("first_access"), record["options"].get("contact_tag")
+    return judge_facts(facts, own, now or read_at, first_access=first_access, contact_tag=contact_tag)[1]
+
+
 def judge_again(record: Json) -> t.Iterator[tuple[str, str, str]]:
-    """What the verifier is told of a record: (problem, severity, message) for all that does not come out alike."""
-    if record["kind"] != "validation" or record["judgement"] is None:
+    """What the verifier is told of a record: (problem, severity, message) for all that does not come out alike.
+
+    Of a record without a judgement nothing is judged: one of an account that could not be read, and an assessment
+    without a policy.
+    """
+    if record["judgement"] is None and record.get("plan") is None:
         return
     try:
         rows, judgement = _judgement_of(record)
@@ -59,15 +110,24 @@ def judge_again(record: Json) -> t.Iterator[tuple[str, str, str]]:
         return
     if rows != record["users"]:
         yield "other_users", "error", "has users that its facts do not give"
-    document = judgement.document()
-    different = sorted(key for key, value in record["judgement"].items() if document.get(key) != value)
+    document, kept = judgement.document(), record["judgement"] or {}
+    different = sorted(key for key in {*JUDGEMENT, *kept} if key not in kept or document.get(key) != kept[key])
     if different:
         yield "other_judgement", "error", f"judged again, its facts give other {', '.join(different)}"
+    if record["kind"] == "assessment":
+        yield from _plan_again(record, judgement)
+
+
+def _plan_again(record: Json, judgement: Judgement) -> t.Iterator[tuple[str, str, str]]:
+    plan = plan_enrollment(judgement).document()
+    counts = {key: record["summary"].get(key) for key in PLAN_COUNTS}
+    if record.get("plan") != plan or counts != {key: plan["summary"][key] for key in PLAN_COUNTS}:
+        yield "other_plan", "error", "has another enrollment plan than its facts give"
 
 
 def _judgement_of(record: Json) -> tuple[list[Json], Judgement]:
     facts = record["facts"]
-    now = parse_iso(facts["console_users"]["source"]["read_at"])
+    now = read_moment(facts)
     rules = read_rules(record["policy"]["document"], **record["decisions"]["document"], today=now.date())
     return judge_facts(
         facts, rules, now, first_access=facts["first_access"], contact_tag=record["options"].get("contact_tag")

@@ -21,6 +21,8 @@ description:
   - An assessment joins the results of M(iamguard.console_mfa.iam_console_users_info) and
     M(iamguard.console_mfa.iam_mfa_info) by UserId and comes with a CSV file of one row per user who can sign in. A user
     of whom only one of them knows is C(unknown) in it, with the reason.
+  - Given a policy, an assessment also says what each of them has to do, with which device and by when (the enrollment
+    plan).
 author:
   - iamguard.console_mfa contributors (@iamguard)
 options:
@@ -31,14 +33,15 @@ options:
         task fails if one is not as it was written, or if there is none. What happens when two runs overlap is only
         reported.
       - V(ready) makes sure, before any work is done, that records can be written. It makes the directory, or asks
-        whether the bucket answers; it writes no record.
+        whether the bucket answers; it writes no record. With O(account_id), it also tells what the records know of the
+        account's users, RV(first_access), and fails if they cannot be relied on.
     type: str
     choices: [written, verified, ready]
     default: written
   write:
     description:
       - Whether a record is written. Otherwise O(state=written) keeps nothing, and only makes the summary of what would
-        be recorded; then, and only then, O(store) is not needed.
+        be recorded; then, and only then, O(store) is not needed. O(state=ready) only reads then, and makes nothing.
     type: bool
     default: true
   account_id:
@@ -56,7 +59,11 @@ options:
       - For O(kind=assessment), C(console_users) and C(mfa) are the results of
         M(iamguard.console_mfa.iam_console_users_info) and M(iamguard.console_mfa.iam_mfa_info) as registered (also of a
         failed task; null where it did not run). C(error) says why the account could not be assessed at all; the result
-        of the failed task will do. C(options), C(policy) and C(decisions) are what the run went by.
+        of the failed task will do. C(options) are what the run went by.
+      - With C(policy), an assessment is judged and has an enrollment plan. C(policy), C(exceptions), C(out_of_scope)
+        and C(first_access) are as for M(iamguard.console_mfa.iam_mfa_validate), and C(contact_tag) among the options is
+        the tag that has a user's address. A policy that cannot be read whole is refused, and nothing is recorded.
+        Without C(policy), nothing is judged.
       - For O(kind=validation), C(answer) is the result of M(iamguard.console_mfa.iam_mfa_validate), C(first_access)
         what it was told, and C(error) and C(options) are as for an assessment. C(contact_tag) among the options is
         needed to judge the record again.
@@ -128,6 +135,21 @@ EXAMPLES = r"""
       kind: directory
       path: /var/lib/console-mfa/records
 
+- name: Ask when the users of an account first had a password
+  iamguard.console_mfa.console_mfa_record:
+    state: ready
+    account_id: "111122223333"
+    store:
+      kind: directory
+      path: /var/lib/console-mfa/records
+  register: known
+
+- name: Judge them with that
+  iamguard.console_mfa.iam_mfa_validate:
+    account_id: "111122223333"
+    policy: "{{ console_mfa_policy }}"
+    first_access: "{{ omit if known.first_access is none else known.first_access }}"
+
 - name: Record an assessment
   iamguard.console_mfa.console_mfa_record:
     store:
@@ -143,6 +165,23 @@ EXAMPLES = r"""
       console_users: "{{ console_users }}"
       mfa: "{{ mfa }}"
   register: written
+
+- name: Record an assessment with the enrollment plan
+  iamguard.console_mfa.console_mfa_record:
+    store:
+      kind: directory
+      path: /var/lib/console-mfa/records
+    kind: assessment
+    account_id: "111122223333"
+    run_id: 20261124-nightly
+    data:
+      console_users: "{{ console_users }}"
+      mfa: "{{ mfa }}"
+      policy: "{{ console_mfa_policy }}"
+      exceptions:
+        console_mfa_exceptions_all: "{{ console_mfa_exceptions_all }}"
+      options:
+        contact_tag: Email
 
 - name: Say how many users have no MFA device
   ansible.builtin.debug:
@@ -220,6 +259,9 @@ summary:
     root_mfa_enabled: true
     read_at: "2026-11-24T03:31:40Z"
     data_age_seconds: 7
+    to_enroll: 2
+    overdue: 1
+    next_due: "2027-01-31T23:59:59Z"
     complete: false
     missing: []
   contains:
@@ -280,6 +322,18 @@ summary:
       description: How old that fact was when the record was written.
       returned: O(kind=assessment)
       type: int
+    to_enroll:
+      description: How many users have to register a device, by the enrollment plan.
+      returned: O(kind=assessment) with a policy, unless the account could not be read
+      type: int
+    overdue:
+      description: How many of them are late.
+      returned: O(kind=assessment) with a policy, unless the account could not be read
+      type: int
+    next_due:
+      description: The next day, today included, on which the time of one of them runs out; null if there is none.
+      returned: O(kind=assessment) with a policy, unless the account could not be read
+      type: str
     complete:
       description: Whether everything that decides about a user is known.
       returned: O(kind=assessment)
@@ -332,6 +386,17 @@ verified:
   returned: O(state=verified)
   type: int
   sample: 42
+first_access:
+  description:
+    - When the records first saw a password of each user, by the user's unique id, also of users who have none any more.
+      It is for O(iamguard.console_mfa.iam_mfa_validate#module:first_access), so that a password that is made anew does
+      not give its user more time.
+    - Taken from the latest validation, which keeps what was known before it, and from the assessments since. Runs in
+      check mode do not count. A damaged record is not passed over, because nobody else may have seen a user.
+    - Null where the store has no record of the account.
+  returned: O(state=ready) with O(account_id)
+  type: dict
+  sample: {"AIDAEXAMPLEALICE00001": "2026-01-02T09:00:00Z"}
 error:
   description: What failed in the store, with C(operation), C(code), C(message) and C(permission).
   returned: failure of the store
@@ -350,6 +415,7 @@ import os
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._content import Request, content
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._first_access import first_access
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._records import (
     RecordError,
     Shelf,
@@ -381,8 +447,14 @@ ARGUMENT_SPEC = {
 
 
 def ready(params):
-    refuse_ephemeral(params["store"], os.environ, params["launcher"])
-    return {"changed": open_store(params["store"]).ready()}
+    if params["write"]:
+        refuse_ephemeral(params["store"], os.environ, params["launcher"])
+    store = open_store(params["store"])
+    result = {"changed": params["write"] and store.ready()}
+    if params["account_id"] is not None:
+        account_id = Shelf.of(params["account_id"], "validation").account_id
+        result["first_access"] = first_access(store, account_id)
+    return result
 
 
 def written(module):

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: console_mfa_report
-short_description: Summarise the assessments of a fleet of AWS accounts, and tell what is wrong with them
+short_description: Summarise the assessments or validations of a fleet of AWS accounts, and tell what is wrong with them
 version_added: 1.0.0
 description:
   - Puts together what a run found and, for accounts that were not run, their latest record, and says for each account
-    of the inventory whether it was read completely and recently.
+    of the inventory whether it was read completely and recently, and of validations, whether it is compliant.
   - An account without a record, with a failed, incomplete, damaged or too old one is red. Whatever does not say of
     itself that it is complete is not.
   - Reads O(store) with the controller's own credentials, and changes nothing. Without a store, there is nothing to say
@@ -21,6 +21,12 @@ description:
 author:
   - iamguard.console_mfa contributors (@iamguard)
 options:
+  kind:
+    description:
+      - What is reported - V(assessment), who has which MFA devices, or V(validation), who meets the policy.
+    type: str
+    choices: [assessment, validation]
+    default: assessment
   accounts:
     description:
       - Maps the name of each host of the inventory to its account id.
@@ -28,8 +34,8 @@ options:
     required: true
   results:
     description:
-      - Maps the names of the hosts that were run to what the role found, its C(mfa_assessment_result). Hosts that were
-        not run are absent, or have nothing.
+      - Maps the names of the hosts that were run to what the role found, its C(mfa_assessment_result) or
+        C(mfa_validation_result). Hosts that were not run are absent, or have nothing.
     type: dict
     default: {}
   run_hosts:
@@ -44,6 +50,24 @@ options:
     type: list
     elements: raw
     default: []
+  fail_on:
+    description:
+      - The verdicts that make an account red where they are gaps; a V(wrong_device) that is not due yet is none.
+      - Whatever is here, an account that failed, was read incompletely or has no recent record is red, and one with any
+        gap is not RV(compliant).
+      - Only for O(kind=validation).
+    type: list
+    elements: str
+    choices:
+      - unknown
+      - undecided
+      - contradicted
+      - overdue
+      - wrong_device
+      - too_few_devices
+      - exception_expired
+      - scope_expired
+    default: [unknown, undecided]
   max_record_age:
     description:
       - How old, in hours, the latest record of an account may be that was not run; at most 8784 (a year).
@@ -86,6 +110,23 @@ EXAMPLES = r"""
   ansible.builtin.assert:
     that: fleet.compliant_reading
     fail_msg: "{{ fleet.gate | join('\n') }}"
+
+- name: Say who meets the policy, and which verdicts are not acceptable
+  iamguard.console_mfa.console_mfa_report:
+    kind: validation
+    accounts:
+      production: "111122223333"
+      staging: "222233334444"
+    store:
+      kind: directory
+      path: /var/lib/console-mfa
+    fail_on: [unknown, undecided, contradicted, overdue]
+  register: validated
+
+- name: Fail when an account has one of these verdicts, or was not validated completely and recently
+  ansible.builtin.assert:
+    that: validated.gate | length == 0
+    fail_msg: "{{ validated.gate | join('\n') }}"
 """
 
 RETURN = r"""
@@ -105,10 +146,14 @@ accounts:
       type: str
     status:
       description: >-
-        V(complete), or V(left_out) by decision; all else is red - V(incomplete), V(failed), V(stale) for a record that
-        is too old, V(missing) for none.
+        How it was read - V(complete), or V(left_out) by decision; all else is red - V(incomplete), V(failed), V(stale)
+        for a record that is too old, V(missing) for none.
       returned: success
       type: str
+    red:
+      description: Whether it makes the run fail, by its status or by verdicts in O(fail_on).
+      returned: success
+      type: bool
     reasons:
       description: Why it is red.
       returned: success
@@ -118,8 +163,18 @@ accounts:
       description: What else to know, such as the decision that leaves it out; or null.
       returned: success
       type: str
+    compliant:
+      description: >-
+        Whether it was read completely and recently and has no gap; null where there is no validation, or one that is
+        too old to say so.
+      returned: success
+      type: bool
+    rollout_complete:
+      description: Whether, besides, nobody has anything left to do before a date to come.
+      returned: success
+      type: bool
     summary:
-      description: The numbers of the assessment; null where there is none.
+      description: The numbers of the assessment or validation; null where there is none.
       returned: success
       type: dict
     read_at:
@@ -135,7 +190,11 @@ accounts:
       returned: success
       type: str
     run_id:
-      description: The run that made the assessment.
+      description: The run that made the assessment or validation.
+      returned: success
+      type: str
+    record:
+      description: The name of its record; null where there is none.
       returned: success
       type: str
     sandbox:
@@ -146,13 +205,17 @@ accounts:
     - name: production
       account_id: "111122223333"
       status: complete
+      red: false
       reasons: []
       note: null
+      compliant: null
+      rollout_complete: null
       summary: {"console_users": 31, "enabled": 20, "disabled": 2, "none": 9, "unknown": 0, "complete": true}
       read_at: "2026-11-24T03:40:00Z"
       age_seconds: 4
       from: this_run
       run_id: 4f1d0c7a92be
+      record: 20261124T034004.120000Z-4f1d0c7a92be.json
       sandbox: false
 red:
   description: The accounts that make the fleet red, with all reasons.
@@ -167,6 +230,7 @@ summary:
   description:
     - How many accounts there are, how many of them are in each state, and the sums of what was read.
     - Accounts without a number are not in its sum; C(red) tells whether there may be any.
+    - Of validations, C(coverage_percent) is the share of the console users in scope who meet the requirement.
   returned: success
   type: dict
   sample: {"accounts": 2, "complete": 1, "left_out": 0, "red": 1, "console_users": 31, "enabled": 20, "none": 9}
@@ -174,6 +238,20 @@ compliant_reading:
   description: Whether every account that is not left out was read completely and recently.
   returned: success
   type: bool
+  sample: false
+compliant:
+  description: >-
+    Whether every account that is not left out was, besides, validated without a gap, and there is one; null with
+    O(kind=assessment).
+  returned: success
+  type: bool
+  sample: false
+rollout_complete:
+  description: >-
+    Whether, besides, nobody in the fleet has anything left to do before a date to come; null with O(kind=assessment).
+  returned: success
+  type: bool
+  sample: false
 text:
   description: The summary, as lines that a terminal can show whatever the accounts contain.
   returned: success
@@ -195,7 +273,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.iamguard.console_mfa.plugins.module_utils import _report
+from ansible_collections.iamguard.console_mfa.plugins.module_utils import _report, _report_text
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._fleet import account_id_problem, check_fleet
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._records import (
     RecordError,
@@ -205,14 +283,17 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._records impo
     StoreSettingsError,
     latest_record,
 )
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_numbers import GAP_VERDICTS
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._store import STORE_OPTIONS, open_store
 
 # A year, as for the longest decision: facts that are older are nobody's recent assessment.
 MAX_RECORD_AGE_HOURS = 366 * 24
 
 
-def latest_records(settings: dict[str, t.Any] | None, account_ids: list[str]) -> dict[str, dict[str, t.Any] | None]:
-    """Return the latest assessment of each account; one that cannot be relied on, or read at all, as its problem."""
+def latest_records(
+    settings: dict[str, t.Any] | None, account_ids: list[str], kind: str
+) -> dict[str, dict[str, t.Any] | None]:
+    """Return what is needed of the latest record of each account; one that cannot be relied on as its problem."""
     if not account_ids:
         return {}
     if not settings:
@@ -221,34 +302,41 @@ def latest_records(settings: dict[str, t.Any] | None, account_ids: list[str]) ->
         store = open_store(settings)
     except (StoreError, StoreSettingsError) as problem:
         return {account_id: {"problem": str(problem)} for account_id in account_ids}
-    return {account_id: latest_assessment(store, account_id) for account_id in account_ids}
+    return {account_id: latest_outline(store, account_id, kind) for account_id in account_ids}
 
 
-def latest_assessment(store: Store, account_id: str) -> dict[str, t.Any] | None:
+def latest_outline(store: Store, account_id: str, kind: str) -> dict[str, t.Any] | None:
     try:
-        latest = latest_record(store, Shelf.of(account_id, "assessment"))
+        latest = latest_record(store, Shelf.of(account_id, kind))
     except (StoreError, RecordError) as problem:
         return {"problem": str(problem)}
     if latest.damaged:
         # What came before the damaged one would be older than it looks.
         return {"problem": "; ".join(f"{problem.record} {problem.message}" for problem in latest.damaged)}
-    return latest.record
+    return None if latest.record is None else _report.outline(latest.record)
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
+            "kind": {"type": "str", "choices": ["assessment", "validation"], "default": "assessment"},
             "accounts": {"type": "dict", "required": True},
             "results": {"type": "dict", "default": {}},
             "run_hosts": {"type": "list", "elements": "str", "default": []},
             "accounts_out_of_scope": {"type": "list", "elements": "raw", "default": []},
+            "fail_on": {
+                "type": "list",
+                "elements": "str",
+                "choices": list(GAP_VERDICTS),
+                "default": ["unknown", "undecided"],
+            },
             "store": {"type": "dict", "options": STORE_OPTIONS},
             "max_record_age": {"type": "float", "default": 26},
             "run_id": {"type": "str"},
         },
         supports_check_mode=True,
     )
-    accounts, results, run_hosts = (module.params[name] for name in ("accounts", "results", "run_hosts"))
+    kind, accounts, results, run_hosts = (module.params[name] for name in ("kind", "accounts", "results", "run_hosts"))
     if not 0 <= module.params["max_record_age"] <= MAX_RECORD_AGE_HOURS:  # "not a number" is not between them either
         module.fail_json(msg=f"max_record_age must be 0 to {MAX_RECORD_AGE_HOURS} (hours)")
     now = dt.datetime.now(dt.UTC)
@@ -264,21 +352,26 @@ def main() -> None:
     rows = _report.account_rows(
         accounts,
         results,
-        latest_records(module.params["store"], not_run),
+        latest_records(module.params["store"], not_run, kind),
         fleet,
         run_hosts=run_hosts,
         now=now,
         max_record_age=dt.timedelta(hours=module.params["max_record_age"]),
+        kind=kind,
+        fail_on=module.params["fail_on"],
     )
     red = _report.red(rows)
+    judged = kind == "validation"
     module.exit_json(
         changed=False,
         accounts=rows,
         red=red,
-        summary=_report.fleet_summary(rows),
-        compliant_reading=not red,
-        text=_report.render(rows, run_id=module.params["run_id"], check_mode=module.check_mode),
-        gate=_report.gate_lines(red, len(rows)),
+        summary=_report.fleet_summary(rows, kind),
+        compliant_reading=_report.read_completely(rows),
+        compliant=_report.holds_everywhere(rows, "compliant") if judged else None,
+        rollout_complete=_report.holds_everywhere(rows, "rollout_complete") if judged else None,
+        text=_report_text.render(rows, kind=kind, run_id=module.params["run_id"], check_mode=module.check_mode),
+        gate=_report_text.gate_lines(red, len(rows), kind),
     )
 
 

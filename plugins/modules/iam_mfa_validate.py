@@ -315,8 +315,9 @@ findings:
       type: dict
 summary:
   description: >-
-    Counts of console users, of those in scope and meeting the requirement, by verdict and by category, and the
-    coverage in percent (null for nobody; unknown counts as not meeting).
+    Counts of console users, of those in scope and meeting the requirement, by verdict (C(by_verdict); of gaps only,
+    C(gaps_by_verdict)) and by category, of discrepancies, and the coverage in percent (null for nobody; unknown counts
+    as not meeting).
   returned: success
   type: dict
   sample:

@@ -20,6 +20,7 @@ class Facts:
     groups: int
     devices: t.Mapping[str, int]
     with_virtual_device: frozenset[str]  # of the users with a password
+    without_mfa: frozenset[str]  # of the users with a password: no device, or SMS only, which satisfies nothing
     virtual_devices: int  # of everybody and of nobody
     unassigned_devices: int
 
@@ -38,9 +39,14 @@ def facts_of(account: Spec) -> Facts:
         groups=len(account.get("groups") or []),
         devices={user["name"]: len(user.get("devices") or []) for user in console},
         with_virtual_device=frozenset(user["name"] for user in console if _virtual(user)),
+        without_mfa=frozenset(user["name"] for user in console if _only_sms(user)),
         virtual_devices=unassigned + sum(map(_virtual, owners)),
         unassigned_devices=unassigned,
     )
+
+
+def _only_sms(user: Spec) -> bool:
+    return all(device["kind"] == "sms" for device in user.get("devices") or [])
 
 
 def _virtual(owner: Spec) -> int:

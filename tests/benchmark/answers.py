@@ -23,10 +23,13 @@ class BadAnswer(Exception):
 @dataclasses.dataclass(frozen=True)
 class Answer:
     """``devices``: the serial numbers of each console user's enabled devices. ``open``: the users of whom the variant
-    says itself that they may have more."""
+    says itself that they may have more. ``gaps``: whom a validation calls a gap; None: nobody was judged.
+    ``validation``: all that iam_mfa_validate answered, or what a record has of it."""
 
     devices: t.Mapping[str, frozenset[str]]
     open: frozenset[str] = frozenset()
+    gaps: frozenset[str] | None = None
+    validation: Json | None = dataclasses.field(default=None, repr=False, compare=False)
 
 
 def of_bare(document: Json) -> Answer:
@@ -51,6 +54,30 @@ def of_collection(results: t.Sequence[Json]) -> Answer:
         for user in mfa["users"]
     }
     return Answer(devices, frozenset(user["user_name"] for user in mfa["users"] if not user["devices_complete"]))
+
+
+def of_validation(results: t.Sequence[Json]) -> Answer:
+    """Of iam_mfa_validate: what it read, in the form of the two other modules, and whom it calls a gap."""
+    result = results[-1]
+    facts = result["facts"]
+    read = of_collection([facts["console_users"], facts["mfa"]])
+    findings = result["findings"]
+    if {finding["user_name"] for finding in findings} != read.devices.keys():
+        raise BadAnswer("not everybody with a password was judged")
+    gaps = frozenset(finding["user_name"] for finding in findings if finding["gap"])
+    return dataclasses.replace(read, gaps=gaps, validation=result)
+
+
+def of_record(records: t.Sequence[Json]) -> Answer:
+    """Of the record that validate_mfa.yml left."""
+    record = records[-1]
+    answer = {
+        **record["judgement"],
+        "facts": record["facts"],
+        "policy": record["policy"],
+        "decisions_document": record["decisions"],
+    }
+    return of_validation([answer])
 
 
 def of_loop(results: t.Sequence[Json]) -> Answer:
@@ -87,15 +114,19 @@ def differences_from_scenario(facts: Facts, answer: Answer) -> list[str]:
         expected, actual = facts.devices[user], len(answer.devices[user])
         if actual != expected and not (user in answer.open and 0 < actual < expected):
             found.append(f"{user!r} has {expected} devices, not {actual}")
+    if answer.gaps is not None:
+        found += _names_that_differ(facts.without_mfa, answer.gaps, "gaps are missing", "users are no gaps")
     return found
 
 
-def _names_that_differ(expected: t.AbstractSet[str], actual: t.AbstractSet[str]) -> list[str]:
+def _names_that_differ(
+    expected: t.AbstractSet[str],
+    actual: t.AbstractSet[str],
+    missing: str = "console users are missing",
+    unexpected: str = "users are no console users",
+) -> list[str]:
     return [
         f"{len(names)} {what}: {', '.join(map(repr, sorted(names)[:SHOWN]))}"
-        for what, names in (
-            ("console users are missing", expected - actual),
-            ("users are no console users", actual - expected),
-        )
+        for what, names in ((missing, expected - actual), (unexpected, actual - expected))
         if names
     ]

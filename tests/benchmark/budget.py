@@ -4,7 +4,7 @@
 
 """How many calls the collection may make for the benchmark's question.
 
-The budget is the sum of what its two modules may cost, computed from the account alone. P(x) are the pages that AWS
+The budget is the sum of what its modules may cost, computed from the account alone. P(x) are the pages that AWS
 serves for x items. A module lists the users twice, at its beginning and at its end, so that a user who is renamed
 meanwhile cannot pass for one without a password.
 """
@@ -51,6 +51,23 @@ def budget_of(facts: Facts, *, bulk: bool) -> list[Line]:
         _line(pages(facts.virtual_devices), "ListVirtualMFADevices"),
         _line(facts.unassigned_devices, "ListMFADeviceTags"),
         _line(console - len(facts.with_virtual_device) if bulk else console, "ListMFADevices"),
+    ]
+
+
+def validation_budget_of(facts: Facts, *, bulk: bool) -> list[Line]:
+    """Of iam_mfa_validate. In bulk, both facts of a gap are asked for live before it is reported."""
+    console, gaps = len(facts.console_users), len(facts.without_mfa)
+    not_listed = console - len(facts.with_virtual_device)
+    per_password = {"LookupEvents": 3, "GetLoginProfile": gaps} if bulk else {"GetLoginProfile": facts.users}
+    return [
+        _line(FIXED_CALLS, "GetCallerIdentity", "AssumeRole", "ListAccountAliases", "GetAccountSummary"),
+        _line(2, "GetCredentialReport", "GenerateCredentialReport"),
+        _line(2 * pages(facts.users), "ListUsers"),
+        _line(pages(facts.users + facts.groups), "GetAccountAuthorizationDetails"),
+        *(_line(calls, operation) for operation, calls in per_password.items()),
+        _line(pages(facts.virtual_devices), "ListVirtualMFADevices"),
+        _line(facts.unassigned_devices, "ListMFADeviceTags"),
+        _line(not_listed + gaps if bulk else console, "ListMFADevices"),
     ]
 
 

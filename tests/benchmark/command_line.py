@@ -25,12 +25,10 @@ import typing as t
 from . import answers, report
 from .accounts import Facts
 from .answers import Answer, BadAnswer
-from .budget import budget_of
+from .judging import Judging, judging_of
 from .report import Case
 from .running import Bench, Run, RunFailed, bench_of
-from .variants import HERE, VARIANTS, Variant
-
-ROOT = HERE.parent.parent
+from .variants import READING, ROOT, VALIDATION, VARIANTS, Variant
 
 
 class Failed(Exception):
@@ -61,6 +59,12 @@ class Options:
     variants: list[str]
     repeat: int
     output: pathlib.Path
+    validation: bool = False
+
+    @property
+    def console_share(self) -> float:
+        """How many of the users have a password: those who are judged. The most work is to judge everybody."""
+        return 1.0 if self.validation else CONSOLE_SHARE
 
     def cases(self) -> list[Case]:
         return [Case(users, delay) for users in self.users for delay in self.delays]
@@ -75,16 +79,31 @@ def parse_options(arguments: list[str] | None = None) -> Options:
     parser.add_argument("--only", type=_names, metavar="VARIANT,...", help=f"some of: {', '.join(VARIANTS)}")
     parser.add_argument("--repeat", type=int, metavar="N", help="runs of each, but for the loop, which is run once (3)")
     parser.add_argument("--quick", action="store_true", help="50 users, nothing added, one run: half a minute")
+    parser.add_argument(
+        "--validation",
+        action="store_true",
+        help=f"judge as well, in the largest account ({report.LARGE_USERS} users), all with a password: minutes",
+    )
     parser.add_argument("--output", type=pathlib.Path, default=ROOT / "dist" / "bench.json", metavar="FILE")
     given = parser.parse_args(arguments)
     if given.repeat is not None and given.repeat < 1:
         parser.error("--repeat must be 1 or more")
+    suite = VALIDATION if given.validation else READING
+    of_suite = [name for name, variant in VARIANTS.items() if suite in variant.suites]
+    strangers = sorted(set(given.only or ()) - set(of_suite))
+    if strangers:
+        parser.error(
+            f"--only: {', '.join(strangers)} cannot be compared {'with' if given.validation else 'without'}"
+            f" --validation; these can: {', '.join(of_suite)}"
+        )
+    usual = [report.LARGE_USERS] if given.validation else [50, 200, 1000]
     return Options(
-        users=given.users or ([50] if given.quick else [50, 200, 1000]),
-        delays=given.delay or ([0] if given.quick else [0, 50]),
-        variants=[name for name in VARIANTS if given.only is None or name in given.only],
-        repeat=given.repeat or (1 if given.quick else 3),
+        users=given.users or ([50] if given.quick else usual),
+        delays=given.delay or ([0] if given.quick or given.validation else [0, 50]),
+        variants=[name for name in of_suite if given.only is None or name in given.only],
+        repeat=given.repeat or (1 if given.quick or given.validation else 3),
         output=given.output,
+        validation=given.validation,
     )
 
 
@@ -96,7 +115,7 @@ def expected_minutes(options: Options) -> float:
     """About how long it will take: enough to decide whether to wait for it."""
     seconds = 0.0
     for case in options.cases():
-        console = CONSOLE_SHARE * case.users
+        console = options.console_share * case.users
         call = CALL_SECONDS + case.delay_ms / 1000
         quick = {
             "start": START_SECONDS,
@@ -105,7 +124,10 @@ def expected_minutes(options: Options) -> float:
             "bare-bulk": MODULE_SECONDS + console / 2 * call / 4,
             "live": START_SECONDS + 2 * MODULE_SECONDS + (case.users + console) * call / 4,
             "bulk": START_SECONDS + 2 * MODULE_SECONDS + console / 2 * call / 4 + 1,
+            "validate-live": START_SECONDS + MODULE_SECONDS + (case.users + console / 2) * call / 4,
+            "validate-bulk": START_SECONDS + MODULE_SECONDS + console * call / 4 + 1,
         }
+        quick |= {f"playbook-{mode}": 5 + quick[f"validate-{mode}"] for mode in ("live", "bulk")}
         seconds += options.repeat * sum(quick.get(name, 0) for name in options.variants)
         if "loop" in options.variants:
             seconds += START_SECONDS + 2 * case.users * call + console * (MODULE_SECONDS + call)
@@ -189,24 +211,30 @@ class Measured:
     case: Case
     facts: Facts
     runs: list[Run]
+    judging: Judging | None = None
 
     @property
     def rows(self) -> dict[str, report.Row]:
-        modes = (name for name, variant in VARIANTS.items() if variant.mode)
-        budgets = {name: budget_of(self.facts, bulk=VARIANTS[name].mode == "bulk") for name in modes}
-        return report.rows_of(self.runs, budgets)
+        budgets = {name: variant.budget(self.facts) for name, variant in VARIANTS.items()}
+        return report.rows_of(self.runs, {name: lines for name, lines in budgets.items() if lines is not None})
+
+    @property
+    def aims(self) -> list[report.Aim]:
+        of_judging = [report.aim_of_judging(self.judging)] if self.judging else []
+        return [*report.aims_of(self.case, self.rows), *of_judging]
 
 
 def _measure_all(options: Options, directory: pathlib.Path) -> list[Measured]:
     measured = []
     for users in options.users:
-        with bench_of(users, directory / str(users)) as (bench, facts):
+        with bench_of(users, directory / str(users), options.console_share) as (bench, facts):
             say("", f"{users:,} users, {len(facts.console_users):,} of them with a password")
             _warm_up(bench)
             for delay in options.delays:
                 bench.delay(delay)
                 case = Case(users, delay)
-                measured.append(Measured(case, facts, _measure_case(bench, case, facts, options)))
+                runs = _measure_case(bench, case, facts, options)
+                measured.append(Measured(case, facts, runs, _judging(runs)))
     return measured
 
 
@@ -232,6 +260,15 @@ def _measure_case(bench: Bench, case: Case, facts: Facts, options: Options) -> l
                 _check_answer(name, run.answer, reference, facts)
                 reference = reference or (None if run.answer.open else run.answer)
     return runs
+
+
+def _judging(runs: list[Run]) -> Judging | None:
+    """What it takes to judge the last answer again that had findings."""
+    validations = [run.answer.validation for run in runs if run.answer and run.answer.validation]
+    try:
+        return judging_of(validations[-1]) if validations else None
+    except BadAnswer as failure:
+        raise Failed(f"judging: {failure}") from None
 
 
 def _run(bench: Bench, variant: Variant) -> Run:
@@ -268,7 +305,7 @@ def _print_report(measured: list[Measured]) -> None:
             say("", f"== Calls by operation, {title}", "", text)
     say("", "== Aims", "")
     for item in measured:
-        lines = report.aims_lines(report.aims_of(item.case, item.rows))
+        lines = report.aims_lines(item.aims)
         say(f"{item.case.title()}", *(f"  {line}" for line in lines))
 
 
@@ -277,7 +314,7 @@ def _verdict(measured: list[Measured]) -> int:
     if overruns:
         say("bench failed: more calls than the budget allows", *(f"  {text}" for text in dict.fromkeys(overruns)))
         return 1
-    aims = [aim for item in measured for aim in report.aims_of(item.case, item.rows)]
+    aims = [aim for item in measured for aim in item.aims]
     missed = sum(not aim.met for aim in aims)
     say(f"bench: all answers agree, {len(aims) - missed} of {len(aims)} aims met; times are aims, never failures")
     return 0
@@ -301,7 +338,8 @@ def _document(options: Options, measured: list[Measured], disturbance: float | N
                 "console_users": len(item.facts.console_users),
                 "rows": [dataclasses.asdict(row) | {"all_calls": row.all_calls} for row in item.rows.values()],
                 "ratios": [dataclasses.asdict(ratio) for ratio in report.ratios_of(item.rows)],
-                "aims": [dataclasses.asdict(aim) | {"met": aim.met} for aim in report.aims_of(item.case, item.rows)],
+                "judging": dataclasses.asdict(item.judging) if item.judging else None,
+                "aims": [dataclasses.asdict(aim) | {"met": aim.met} for aim in item.aims],
                 "runs": [
                     {"variant": run.variant, "calls": dict(run.calls), **dataclasses.asdict(run.usage)}
                     for run in item.runs

@@ -11,13 +11,27 @@ import statistics
 import typing as t
 
 from .budget import Line, overruns, total
+from .judging import Judging
 from .running import Run
 
 WALL_LIMIT = 1.5  # times (bare script + one start of ansible-playbook)
 LOOP_USERS, LOOP_FACTOR = 1000, 20
+# Of the largest account that AWS allows.
+LARGE_USERS, JUDGING_SECONDS, PLAYBOOK_MB = 5000, 1.0, 400
+# That a playbook prints, whatever the account's size: it fits on a screen.
+PLAYBOOK_LINES = 50
 
 # Each mode of this collection against the script that gets the same facts in the same way.
-BARE = {"live": "bare-live", "bulk": "bare-bulk"}
+BARE = {
+    "live": "bare-live",
+    "bulk": "bare-bulk",
+    "validate-live": "bare-live",
+    "validate-bulk": "bare-bulk",
+}
+# Those that do no more than the script, so that their times can be held against it.
+ALIKE = ("live", "bulk")
+# Those that are run as a whole, with records and the report.
+WHOLE = ("playbook-live", "playbook-bulk")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +57,7 @@ class Row:
     cpu_seconds: float
     largest_process_mib: float
     tree_mib: float | None
+    lines: int = 0
     budget: int | None = None
     overruns: tuple[str, ...] = ()
 
@@ -98,6 +113,7 @@ def _row(name: str, runs: list[Run], budget: t.Sequence[Line] | None) -> Row:
         cpu_seconds=statistics.median(run.usage.cpu_seconds for run in runs),
         largest_process_mib=statistics.median(run.usage.largest_process_mib for run in runs),
         tree_mib=statistics.median(trees) if trees else None,
+        lines=max(run.usage.lines for run in runs),
         budget=None if budget is None else total(budget),
         overruns=tuple(dict.fromkeys(exceeded)),
     )
@@ -138,19 +154,38 @@ def _divide(value: float, by: float) -> float | None:
 def aims_of(case: Case, rows: t.Mapping[str, Row]) -> list[Aim]:
     """What can be judged of what was measured."""
     aims = []
-    for mode, bare in BARE.items():
-        row = rows.get(mode)
-        if row is None:
-            continue
+    for name, row in rows.items():
         if row.budget is not None:
-            aims.append(Aim(f"{mode}: calls", row.all_calls, row.budget, hard=True))
-        if bare in rows and "start" in rows:
-            times = row.wall_seconds / (rows[bare].wall_seconds + rows["start"].wall_seconds)
-            aims.append(Aim(f"{mode}: wall time / ({bare} + start)", times, WALL_LIMIT))
-        if "loop" in rows and case.users >= LOOP_USERS:
-            times = rows["loop"].wall_seconds / row.wall_seconds
-            aims.append(Aim(f"{mode}: times faster than the loop", times, LOOP_FACTOR, at_least=True))
+            aims.append(Aim(f"{name}: calls", row.all_calls, row.budget, hard=True))
+        if name in ALIKE:
+            aims += _aims_of_times(case, row, rows)
+        if name in WHOLE:
+            aims += _aims_of_playbook(case, row)
     return aims
+
+
+def _aims_of_times(case: Case, row: Row, rows: t.Mapping[str, Row]) -> list[Aim]:
+    name, bare, aims = row.variant, BARE[row.variant], []
+    if bare in rows and "start" in rows:
+        times = row.wall_seconds / (rows[bare].wall_seconds + rows["start"].wall_seconds)
+        aims.append(Aim(f"{name}: wall time / ({bare} + start)", times, WALL_LIMIT))
+    if "loop" in rows and case.users >= LOOP_USERS:
+        times = rows["loop"].wall_seconds / row.wall_seconds
+        aims.append(Aim(f"{name}: times faster than the loop", times, LOOP_FACTOR, at_least=True))
+    return aims
+
+
+def _aims_of_playbook(case: Case, row: Row) -> list[Aim]:
+    aims = [Aim(f"{row.variant}: lines printed", row.lines, PLAYBOOK_LINES)]
+    if row.tree_mib is not None and case.users >= LARGE_USERS:
+        megabytes = row.tree_mib * 2**20 / 10**6
+        aims.append(Aim(f"{row.variant}: MB of all processes", megabytes, PLAYBOOK_MB))
+    return aims
+
+
+def aim_of_judging(judging: Judging) -> Aim:
+    text = f"judging {judging.console_users:,} console users: CPU seconds"
+    return Aim(text, judging.cpu_seconds, JUDGING_SECONDS)
 
 
 # --- text
@@ -170,7 +205,7 @@ def table(rows: t.Sequence[t.Sequence[str]], *, left: int = 1) -> str:
 
 
 def measures_table(rows: t.Mapping[str, Row]) -> str:
-    heading = ["variant", "runs", "calls", "budget", "wall s", "CPU s", "largest MiB", "tree MiB"]
+    heading = ["variant", "runs", "calls", "budget", "wall s", "CPU s", "largest MiB", "tree MiB", "lines"]
     lines = [
         [
             row.variant,
@@ -181,6 +216,7 @@ def measures_table(rows: t.Mapping[str, Row]) -> str:
             f"{row.cpu_seconds:.2f}",
             f"{row.largest_process_mib:.0f}",
             "-" if row.tree_mib is None else f"{row.tree_mib:.0f}",
+            str(row.lines),
         ]
         for row in rows.values()
     ]

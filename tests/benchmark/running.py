@@ -11,6 +11,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import time
@@ -21,7 +22,7 @@ from sandbox.generator import generated_account
 
 from .accounts import Facts, Spec, facts_of
 from .answers import Answer
-from .variants import HERE, Variant
+from .variants import HERE, ROOT, Variant
 
 ACCOUNT_ID = "111122223333"
 PROFILE = "benchmark"
@@ -40,6 +41,7 @@ class Usage:
     cpu_seconds: float
     largest_process_mib: float
     tree_mib: float | None
+    lines: int = 0  # that it printed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,10 +56,10 @@ class Run:
     answer: Answer | None
 
 
-def scenario_of(users: int) -> tuple[Spec, Facts]:
+def scenario_of(users: int, console_share: float = 0.6) -> tuple[Spec, Facts]:
     """One account of that many users, with a credential report of an hour ago, so that nobody waits for AWS to make
     one; and what is in it."""
-    account = generated_account(ACCOUNT_ID, users=users) | {"credential_report": {"age": "1h"}}
+    account = generated_account(ACCOUNT_ID, users, console_share) | {"credential_report": {"age": "1h"}}
     profile = {"account_id": ACCOUNT_ID, "user": "admin", "region": "eu-central-1"}
     return {"name": "benchmark", "profiles": {PROFILE: profile}, "accounts": [account]}, facts_of(account)
 
@@ -67,6 +69,7 @@ class Bench:
 
     def __init__(self, url: str, users: int, directory: pathlib.Path) -> None:
         self.users = users
+        self._url = url
         self._control = ControlClient(url)
         self._directory = directory
         self._delay_ms = 0
@@ -82,12 +85,14 @@ class Bench:
         """Runs a variant once. Raises `RunFailed` if it fails."""
         for leftover in ("result.json", "answers.json"):
             (self._directory / leftover).unlink(missing_ok=True)
+        shutil.rmtree(self._directory / "records", ignore_errors=True)
         self._control.reset_calls()
-        usage = self._measure(variant.command(ACCOUNT_ID))
+        usage = self._measure(variant)
         calls = self._control.calls(ACCOUNT_ID)
         return Run(variant.name, self.users, self._delay_ms, usage, calls, self._answer(variant))
 
-    def _measure(self, command: list[str]) -> Usage:
+    def _measure(self, variant: Variant) -> Usage:
+        command = variant.command(ACCOUNT_ID)
         result, output = self._directory / "result.json", self._directory / "output"
         measuring = [sys.executable, "-I", "-S", str(HERE / "measure.py"), str(result)]
         with output.open("w", encoding="utf-8") as file:
@@ -97,16 +102,17 @@ class Bench:
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
-                env=self._environment(),
+                env=self._environment(variant),
                 cwd=self._directory,
             )
         measured = json.loads(result.read_text(encoding="utf-8"))
+        printed = output.read_text(encoding="utf-8")
         if measured.pop("status"):
-            raise RunFailed(f"{' '.join(command)} failed:\n{output.read_text(encoding='utf-8')[-4000:]}")
-        return Usage(**measured)
+            raise RunFailed(f"{' '.join(command)} failed:\n{printed[-4000:]}")
+        return Usage(**measured, lines=len(printed.splitlines()))
 
-    def _environment(self) -> dict[str, str]:
-        """The same for every variant, and nothing of the caller's."""
+    def _environment(self, variant: Variant) -> dict[str, str]:
+        """Nothing of the caller's, and the same for every variant but for Ansible's settings."""
         return {
             "PATH": os.pathsep.join((str(pathlib.Path(sys.executable).parent), os.defpath)),
             "HOME": str(self._directory),
@@ -115,24 +121,33 @@ class Bench:
             "AWS_SHARED_CREDENTIALS_FILE": str(self._directory / "aws" / "credentials"),
             "AWS_PROFILE": PROFILE,
             "AWS_EC2_METADATA_DISABLED": "true",
-            "ANSIBLE_CONFIG": str(HERE / "ansible.cfg"),
+            "ANSIBLE_CONFIG": str((ROOT if variant.whole else HERE) / "ansible.cfg"),
             "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
             "BENCHMARK_ANSWERS": str(self._directory / "answers.json"),
+            "BENCHMARK_RECORDS": str(self._directory / "records"),
+            "BENCHMARK_URL": self._url,
         }
 
     def _answer(self, variant: Variant) -> Answer | None:
         if variant.read is None:
             return None
-        name = "output" if variant.script.suffix == ".py" else "answers.json"
-        lines = (self._directory / name).read_text(encoding="utf-8").splitlines()
+        lines = self._documents(variant).read_text(encoding="utf-8").splitlines()
         return variant.read([json.loads(line) for line in lines])
+
+    def _documents(self, variant: Variant) -> pathlib.Path:
+        if variant.whole:
+            records = sorted((self._directory / "records" / ACCOUNT_ID / "validation").glob("*.json"))
+            if not records:
+                raise RunFailed(f"{variant.name} left no record")
+            return records[-1]
+        return self._directory / ("output" if variant.script.suffix == ".py" else "answers.json")
 
 
 @contextlib.contextmanager
-def bench_of(users: int, directory: pathlib.Path) -> t.Iterator[tuple[Bench, Facts]]:
+def bench_of(users: int, directory: pathlib.Path, console_share: float = 0.6) -> t.Iterator[tuple[Bench, Facts]]:
     """A sandbox in a process of its own, on a free port of 127.0.0.1, for as long as the block lasts."""
     directory.mkdir()
-    scenario, facts = scenario_of(users)
+    scenario, facts = scenario_of(users, console_share)
     file, ready, log = directory / "scenario.yml", directory / "ready", directory / "sandbox.log"
     file.write_text(json.dumps(scenario), encoding="utf-8")  # JSON is YAML
     options = ["--scenario", str(file), "--port", "0", "--aws-config", str(directory / "aws")]

@@ -12,13 +12,19 @@ import pathlib
 import sys
 import typing as t
 
-from . import answers
+from . import answers, budget
+from .accounts import Facts
 from .answers import Answer
 
 HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
 PLAYBOOKS = HERE / "playbooks"
+INVENTORY = HERE / "inventory"
 
 Reader = t.Callable[[list[answers.Json]], Answer]
+
+# What is compared: ways to ask the question, and what it costs to judge the answer, too.
+READING, VALIDATION = "reading", "validation"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +32,8 @@ class Variant:
     """``read`` makes an answer of the JSON documents that the command leaves; None: it is not asked anything.
 
     ``mode`` is how this collection reads, None for all that is not this collection. ``repeated``: whether it is run
-    as often as asked for; a loop is hundreds of equal steps, so that one run is its own average.
+    as often as asked for; a loop is hundreds of equal steps, so that one run is its own average. ``whole``: a playbook
+    of the collection, run as its users run it, with nothing that listens; its answer is the record that it leaves.
     """
 
     name: str
@@ -36,34 +43,76 @@ class Variant:
     read: Reader | None = None
     mode: str | None = None
     repeated: bool = True
+    suites: tuple[str, ...] = (READING,)
+    whole: bool = False
 
     def command(self, account_id: str) -> list[str]:
         if self.script.suffix == ".py":
             return [sys.executable, str(self.script), *self.arguments]
         extra = json.dumps({"benchmark_account_id": account_id, "benchmark_read_mode": self.mode})
         ansible_playbook = pathlib.Path(sys.executable).with_name("ansible-playbook")
-        return [str(ansible_playbook), str(self.script), "--extra-vars", extra]
+        return [str(ansible_playbook), str(self.script), *self.arguments, "--extra-vars", extra]
+
+    def budget(self, facts: Facts) -> list[budget.Line] | None:
+        if self.mode is None:
+            return None
+        make = budget.validation_budget_of if VALIDATION in self.suites else budget.budget_of
+        return make(facts, bulk=self.mode == "bulk")
 
 
 def _bare(documents: list[answers.Json]) -> Answer:
     return answers.of_bare(documents[0])
 
 
+def _of_collection(mode: str) -> Variant:
+    about = f"this collection, read_mode {mode}"
+    return Variant(mode, about, PLAYBOOKS / "collection.yml", (), answers.of_collection, mode)
+
+
+def _of_validation(mode: str) -> Variant:
+    return Variant(
+        f"validate-{mode}",
+        f"iam_mfa_validate, read_mode {mode}",
+        PLAYBOOKS / "validation.yml",
+        ("--inventory", str(INVENTORY)),
+        answers.of_validation,
+        mode,
+        suites=(VALIDATION,),
+    )
+
+
+def _of_playbook(mode: str) -> Variant:
+    return Variant(
+        f"playbook-{mode}",
+        f"validate_mfa.yml with records and the report, read_mode {mode}",
+        ROOT / "playbooks" / "validate_mfa.yml",
+        ("--inventory", str(INVENTORY)),
+        answers.of_record,
+        mode,
+        suites=(VALIDATION,),
+        whole=True,
+    )
+
+
+_BARE = HERE / "bare.py"
+_BOTH = (READING, VALIDATION)
+
 VARIANTS: t.Final = {
     variant.name: variant
     for variant in (
-        Variant("start", "ansible-playbook without a task", PLAYBOOKS / "start.yml"),
+        Variant("start", "ansible-playbook without a task", PLAYBOOKS / "start.yml", suites=_BOTH),
         Variant("tasks", "ansible-playbook with amazon.aws.aws_caller_info, twice", PLAYBOOKS / "tasks.yml"),
-        Variant("bare-live", "boto3 script, fewest calls for facts of now", HERE / "bare.py", ("live",), _bare),
+        Variant("bare-live", "boto3 script, fewest calls for facts of now", _BARE, ("live",), _bare, suites=_BOTH),
         Variant(
-            "bare-bulk", "boto3 script, fewest calls with the credential report", HERE / "bare.py", ("bulk",), _bare
+            "bare-bulk",
+            "boto3 script, fewest calls with the credential report",
+            _BARE,
+            ("bulk",),
+            _bare,
+            suites=_BOTH,
         ),
-        Variant(
-            "live", "this collection, read_mode live", PLAYBOOKS / "collection.yml", (), answers.of_collection, "live"
-        ),
-        Variant(
-            "bulk", "this collection, read_mode bulk", PLAYBOOKS / "collection.yml", (), answers.of_collection, "bulk"
-        ),
+        _of_collection("live"),
+        _of_collection("bulk"),
         Variant(
             "loop",
             "amazon.aws: iam_user_info, then iam_mfa_device_info for each console user",
@@ -71,5 +120,9 @@ VARIANTS: t.Final = {
             read=answers.of_loop,
             repeated=False,
         ),
+        _of_validation("live"),
+        _of_validation("bulk"),
+        _of_playbook("live"),
+        _of_playbook("bulk"),
     )
 }

@@ -3,8 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The shipped scenarios are what they say they are.
 
-Their `expected` part is written by hand. Here it is compared with what boto3 alone sees, reading as the audit role that
-is assumed through the hub, user by user; nothing of the collection's own code takes part.
+Their `expected` part is written by hand. What it says of an assessment is compared with what boto3 alone sees, reading
+as the audit role that is assumed through the hub, user by user; nothing of the collection's own code takes part. What
+it says of a validation is compared with what iam_mfa_validate's code answers, given the policy and the decisions of
+inventories/sandbox as Ansible templates them.
 """
 
 from __future__ import annotations
@@ -18,7 +20,11 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import AutomationSignals
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._module import PASSWORDS
 from sandbox import Sandbox
+from support.inventories import ROOT, rules_of
+from support.observing import Reading
 
 Json = dict[str, t.Any]
 
@@ -266,6 +272,148 @@ def test_hostile_text_is_everywhere_that_aws_takes_it(sandbox: Sandbox) -> None:
     assert any("{{" in serial for serial in devices)
     assert any("<" in serial for serial in devices)
     assert "=SUM,A1" in {group for user in details for group in user["GroupList"]}
+
+
+# --- a validation ----------------------------------------------------------------------------------------------------
+
+SIGNALS: t.Final = AutomationSignals.parse(
+    {name: spec["default"] for name, spec in PASSWORDS["automation"]["options"].items()}
+)
+VERDICTS: t.Final = {
+    "compliant",
+    "pending",
+    "overdue",
+    "wrong_device",
+    "too_few_devices",
+    "excepted",
+    "out_of_scope",
+    "exception_expired",
+    "scope_expired",
+    "undecided",
+    "contradicted",
+    "unknown",
+}
+NO_GAPS: t.Final = {"compliant", "pending", "excepted", "out_of_scope"}
+
+
+@pytest.fixture(scope="module")
+def rules(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Json]:
+    return rules_of(ROOT / "inventories" / "sandbox", tmp_path_factory.mktemp("rules"))
+
+
+@pytest.fixture(scope="module")
+def judged(sandbox: Sandbox, rules: dict[str, Json]) -> dict[str, Json]:
+    return {account_id: judge(sandbox, account_id, rules[account_id]) for account_id in PARTITIONS}
+
+
+def judge(sandbox: Sandbox, account_id: str, rules: Json, *, bulk: bool = False) -> Json:
+    reading = Reading(sandbox, account_id, partition=PARTITIONS[account_id])
+    return reading.validate(**rules, bulk=bulk, signals=SIGNALS)
+
+
+def grouped(pairs: t.Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for key, name in pairs:
+        found.setdefault(key, []).append(name)
+    return {key: sorted(names) for key, names in found.items()}
+
+
+def by_name(groups: dict[str, list[str]]) -> dict[str, list[str]]:
+    return {key: sorted(names) for key, names in groups.items()}
+
+
+@pytest.mark.parametrize("account_id", PARTITIONS)
+def test_the_verdict_on_every_console_user(sandbox: Sandbox, judged: dict[str, Json], account_id: str) -> None:
+    wanted, findings = expected(sandbox, account_id), judged[account_id]["findings"]
+
+    assert grouped((row["verdict"], row["user_name"]) for row in findings) == by_name(wanted["verdicts"])
+    assert sorted(row["user_name"] for row in findings) == sorted(wanted["console_users"])
+
+
+@pytest.mark.parametrize("account_id", PARTITIONS)
+def test_who_is_a_gap_today(sandbox: Sandbox, judged: dict[str, Json], account_id: str) -> None:
+    wanted = expected(sandbox, account_id)
+    due = [name for verdict, names in wanted["verdicts"].items() if verdict not in NO_GAPS for name in names]
+
+    gaps = [row["user_name"] for row in judged[account_id]["findings"] if row["gap"]]
+
+    assert sorted(gaps) == sorted(set(due) - set(wanted["not_due"]))
+    assert set(wanted["not_due"]) <= set(due)
+    assert judged[account_id]["compliant"] is False
+    assert all(row["remediation"] for row in judged[account_id]["findings"] if row["gap"])
+
+
+@pytest.mark.parametrize("account_id", PARTITIONS)
+def test_what_somebody_should_look_at(sandbox: Sandbox, judged: dict[str, Json], account_id: str) -> None:
+    def about(row: Json) -> str:
+        return str(row["user_name"] or row["serial_number"].rsplit("/", 1)[-1])
+
+    found = grouped((row["code"], about(row)) for row in judged[account_id]["discrepancies"])
+
+    assert found == by_name(expected(sandbox, account_id)["discrepancies"])
+
+
+@pytest.mark.parametrize("account_id", PARTITIONS)
+def test_what_the_decisions_are_worth(sandbox: Sandbox, judged: dict[str, Json], account_id: str) -> None:
+    found = grouped((row["status"], row["user_name"]) for row in judged[account_id]["decisions"])
+
+    assert found == by_name(expected(sandbox, account_id)["decisions"])
+
+
+def test_every_verdict_is_given_but_the_one_that_needs_evidence(judged: dict[str, Json]) -> None:
+    given = {row["verdict"] for answer in judged.values() for row in answer["findings"]}
+
+    assert given == VERDICTS - {"contradicted"}
+
+
+def test_every_discrepancy_and_every_state_of_a_decision_is_given(judged: dict[str, Json]) -> None:
+    codes = {row["code"] for answer in judged.values() for row in answer["discrepancies"]}
+    states = {row["status"] for answer in judged.values() for row in answer["decisions"]}
+
+    assert codes == {
+        "decision_expiring",
+        "decision_stale",
+        "exempt_user_signed_in",
+        "more_devices_than_minimum",
+        "no_recent_sign_in",
+        "orphan_device",
+        "password_never_used_without_mfa",
+        "password_to_be_reset_without_mfa",
+        "safeguards_not_checked",
+        "suspected_automation",
+    }
+    assert states == {"valid", "expired", "stale", "unmatched"}
+
+
+@pytest.mark.parametrize("account_id", PARTITIONS)
+def test_in_bulk_nobody_gets_another_verdict(
+    sandbox: Sandbox, rules: dict[str, Json], judged: dict[str, Json], account_id: str
+) -> None:
+    """But who is denied live: what bulk learns of these by other calls, it may use."""
+    bulk = judge(sandbox, account_id, rules[account_id], bulk=True)
+    of_bulk = {row["user_name"]: row["verdict"] for row in bulk["findings"]}
+    live = {row["user_name"]: row["verdict"] for row in judged[account_id]["findings"] if row["verdict"] != "unknown"}
+
+    assert {name: of_bulk[name] for name in live} == live
+
+
+def test_the_policy_of_a_group_replaces_that_of_all_and_decisions_are_joined(rules: dict[str, Json]) -> None:
+    lists = {account_id: {*found["exceptions"], *found["out_of_scope"]} for account_id, found in rules.items()}
+
+    assert rules[PRODUCTION]["policy"] == rules[STAGING]["policy"]
+    assert rules[GOV]["policy"]["decided_by"] == "isso@example.com"
+    assert "default" not in rules[GOV]["policy"]
+    assert {name.removeprefix("console_mfa_") for name in lists[STAGING]} == {
+        "exceptions_all",
+        "exceptions_host",
+        "out_of_scope_aws",
+        "out_of_scope_host",
+    }
+    assert {name.removeprefix("console_mfa_") for name in lists[GOV]} == {
+        "exceptions_all",
+        "exceptions_aws_us_gov",
+        "out_of_scope_aws_us_gov",
+    }
 
 
 def test_the_minimal_scenario_is_what_it_says() -> None:

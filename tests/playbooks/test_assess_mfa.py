@@ -21,17 +21,19 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._records impo
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._store import open_store
 from support import recording
 from support.fleet import (
-    AUDIT_ROLE,
     BASE_ACCOUNT,
     EXTERNAL_ID,
     ROOT,
     Fleet,
-    Json,
     Outcome,
     account,
+    all_but,
     base_account,
+    by_role,
     console_user,
     document,
+    plain,
+    role_of,
 )
 
 FleetOf = t.Callable[..., Fleet]
@@ -46,25 +48,6 @@ EXPORTED_TOKEN = "ExportedTokenThatMustNotBeSeenAnywhere1"
 PHONE = {"kind": "virtual", "name": "phone", "enabled": "-300d"}
 # A path may hold anything that can be printed, but no space.
 HOSTILE = "/{{lookup('pipe','touch${IFS}pwned')}}/"
-
-
-def role_of(account_id: str, partition: str = "aws") -> str:
-    return f"arn:{partition}:iam::{account_id}:role/{AUDIT_ROLE}"
-
-
-def by_role(account_id: str, **more: t.Any) -> Json:
-    return {
-        "console_mfa_account_id": account_id,
-        "console_mfa_profile": "base",
-        "console_mfa_assume_role_arn": role_of(account_id),
-        **more,
-    }
-
-
-def all_but(*actions: str) -> Json:
-    """A policy that allows every read but these."""
-    allowed: Json = {"Effect": "Allow", "Action": ["iam:*", "cloudtrail:LookupEvents"], "Resource": "*"}
-    return document(allowed, {"Effect": "Deny", "Action": list(actions), "Resource": "*"})
 
 
 @pytest.fixture(scope="module")
@@ -230,16 +213,6 @@ def test_one_fork_finds_the_same_as_ten(fleet: Fleet, first_run: Outcome) -> Non
     again = fleet.assess(forks=1)
     assert again.status == 2
     assert plain(again.rows) == plain(first_run.rows)
-
-
-def plain(rows: dict[str, Json]) -> Json:
-    """Rows without what differs between two runs of the same: times, and the id of the run."""
-    dropped = ("read_at", "age_seconds", "run_id")
-    return {
-        name: {key: value for key, value in row.items() if key not in dropped}
-        | {"summary": {k: v for k, v in (row["summary"] or {}).items() if k not in ("read_at", "data_age_seconds")}}
-        for name, row in rows.items()
-    }
 
 
 # A fleet of three accounts that are all well: one that is run, one with an old record, and one that was never run.

@@ -67,14 +67,17 @@ def test_its_links_lead_somewhere(path: t.Any) -> None:
 
 def test_the_readme_of_the_role_names_every_input_with_its_default() -> None:
     rows = re.findall(
-        r"^\| `(mfa_assessment_\w+)` \| `(console_mfa_\w+)` \| (.*?) \|", (ROLE / "README.md").read_text(), re.MULTILINE
+        r"^\| `(mfa_assessment_\w+)` \| (?:all )?`(console_mfa_\w+?)(?:_\*)?` \| (.*?) \|",
+        (ROLE / "README.md").read_text(encoding="utf-8"),
+        re.MULTILINE,
     )
+    role_vars = (ROLE / "vars" / "main.yml").read_text(encoding="utf-8")
     defaults = yaml.safe_load((ROLE / "defaults" / "main.yml").read_text(encoding="utf-8"))
     specs = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))
     assert [name for name, _variable, _default in rows] == list(defaults)
     assert list(specs["argument_specs"]["main"]["options"]) == list(defaults)
     for name, variable, default in rows:
-        assert variable in defaults[name]
+        assert variable in defaults[name] or f"'^{variable}')" in role_vars
         assert variable in specs["argument_specs"]["main"]["options"][name]["description"]
         if default.startswith("`"):
             expected = {"true": "true", "false": "false"}.get(default.strip("`"), default.strip("`"))

@@ -62,6 +62,36 @@ def base_account() -> Json:
     }
 
 
+def role_of(account_id: str, partition: str = "aws") -> str:
+    return f"arn:{partition}:iam::{account_id}:role/{AUDIT_ROLE}"
+
+
+def by_role(account_id: str, **more: t.Any) -> Json:
+    """The variables of a host that is reached by its role, from the base account."""
+    return {
+        "console_mfa_account_id": account_id,
+        "console_mfa_profile": "base",
+        "console_mfa_assume_role_arn": role_of(account_id),
+        **more,
+    }
+
+
+def all_but(*actions: str) -> Json:
+    """A policy that allows every read but these."""
+    allowed: Json = {"Effect": "Allow", "Action": ["iam:*", "cloudtrail:LookupEvents"], "Resource": "*"}
+    return document(allowed, {"Effect": "Deny", "Action": list(actions), "Resource": "*"})
+
+
+def plain(rows: dict[str, Json]) -> Json:
+    """Rows without what differs between two runs of the same: times, and the id of the run."""
+    dropped = ("read_at", "age_seconds", "run_id", "record")
+    return {
+        name: {key: value for key, value in row.items() if key not in dropped}
+        | {"summary": {k: v for k, v in (row["summary"] or {}).items() if k not in ("read_at", "data_age_seconds")}}
+        for name, row in rows.items()
+    }
+
+
 def console_user(name: str, *devices: Json, **more: t.Any) -> Json:
     return {"name": name, "created": "-400d", "password": {"created": "-390d"}, "devices": list(devices), **more}
 
@@ -80,7 +110,11 @@ class Outcome:
 
 @dataclasses.dataclass
 class Fleet:
-    """An inventory with a record store of its own, and the ways into a sandbox."""
+    """An inventory with a record store of its own, and the ways into a sandbox.
+
+    ``groups``: more groups, with their hosts. ``files``: more files of the inventory, such as
+    ``group_vars/all/decisions.yml``, with their text.
+    """
 
     home: pathlib.Path
     sandbox: Sandbox
@@ -88,6 +122,8 @@ class Fleet:
     hosts: dict[str, Json]
     all_vars: Json = dataclasses.field(default_factory=dict)
     extra_environment: dict[str, str] = dataclasses.field(default_factory=dict)
+    groups: dict[str, list[str]] = dataclasses.field(default_factory=dict)
+    files: dict[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def store(self) -> pathlib.Path:
@@ -97,6 +133,9 @@ class Fleet:
     def inventory(self) -> pathlib.Path:
         path = self.home / "inventory" / "hosts.yml"
         path.parent.mkdir(exist_ok=True)
+        for name, text in self.files.items():
+            (path.parent / name).parent.mkdir(parents=True, exist_ok=True)
+            (path.parent / name).write_text(text, encoding="utf-8")
         common = {
             "ansible_connection": "local",
             "ansible_python_interpreter": sys.executable,
@@ -105,9 +144,10 @@ class Fleet:
             "console_mfa_region": "eu-central-1",
         }
         group = {"hosts": self.hosts, "vars": common}
+        others = {name: {"hosts": {host: {} for host in hosts}} for name, hosts in self.groups.items()}
         store = {"console_mfa_record_store": {"kind": "directory", "path": str(self.store)}}
         path.write_text(
-            json.dumps({"all": {"children": {"console_mfa_accounts": group}, "vars": store | self.all_vars}}),
+            json.dumps({"all": {"children": {"console_mfa_accounts": group, **others}, "vars": store | self.all_vars}}),
             encoding="utf-8",
         )
         return path
@@ -128,8 +168,14 @@ class Fleet:
         }
 
     def assess(self, *arguments: str, forks: int = 10) -> Outcome:
-        """Run the playbook that assesses the fleet; fails the test only if it does not even end by itself."""
-        command = [str(pathlib.Path(sys.executable).parent / "ansible-playbook"), "iamguard.console_mfa.assess_mfa"]
+        return self.run("assess_mfa", *arguments, forks=forks)
+
+    def validate(self, *arguments: str, forks: int = 10) -> Outcome:
+        return self.run("validate_mfa", *arguments, forks=forks)
+
+    def run(self, playbook: str, *arguments: str, forks: int = 10) -> Outcome:
+        """Run a playbook of the collection; fails the test only if it does not even end by itself."""
+        command = [str(pathlib.Path(sys.executable).parent / "ansible-playbook"), f"iamguard.console_mfa.{playbook}"]
         command += ["--inventory", str(self.inventory), "--forks", str(forks), *arguments]
         known = set(self.record_paths("fleet", "run"))
         done = subprocess.run(

@@ -143,9 +143,18 @@ class Reading:
         passwords = _console_users.Options(scope or Scope(), bulk, dt.timedelta(hours=4), False, AutomationSignals())
         return _signins.observe(self._account(**account), options, passwords)
 
-    def validate(self, policy: Json, *, bulk: bool = False, exceptions: Json | None = None, **account: t.Any) -> Json:
-        inventory = _validation.Inventory(policy, exceptions or {}, {}, None, None)
-        options = _console_users.Options(Scope(), bulk, dt.timedelta(hours=4), False, AutomationSignals())
+    def validate(
+        self,
+        policy: Json,
+        *,
+        bulk: bool = False,
+        exceptions: Json | None = None,
+        out_of_scope: Json | None = None,
+        signals: AutomationSignals | None = None,
+        **account: t.Any,
+    ) -> Json:
+        inventory = _validation.Inventory(policy, exceptions or {}, out_of_scope or {}, None, None)
+        options = _console_users.Options(Scope(), bulk, dt.timedelta(hours=4), False, signals or AutomationSignals())
         found = self._account(**account)
         return _validation.validate(found, options, inventory.question(found.read_at))
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import pathlib
 import subprocess
@@ -14,13 +15,16 @@ import textwrap
 import typing as t
 
 import pytest
-from benchmark import answers, bare, budget, command_line, measure, report
+import yaml
+from benchmark import answers, bare, budget, command_line, judging, measure, report
 from benchmark.accounts import facts_of
 from benchmark.answers import Answer, BadAnswer
 from benchmark.report import Case, Row
 from benchmark.running import Run, Usage, scenario_of
+from benchmark.variants import INVENTORY
 
 from sandbox import Sandbox
+from support.observing import Reading, audit_role, sandbox_of
 
 ACCOUNT: dict[str, t.Any] = {
     "root": {"devices": [{"kind": "virtual"}]},
@@ -51,6 +55,7 @@ def test_facts_are_counted_from_the_scenario() -> None:
     facts = facts_of(ACCOUNT)
     assert facts.devices == {"ann": 2, "bob": 1, "cid": 0}
     assert facts.with_virtual_device == {"ann"}
+    assert facts.without_mfa == {"cid"}
     assert (facts.users, facts.groups, facts.virtual_devices, facts.unassigned_devices) == (4, 1, 5, 2)
 
 
@@ -61,6 +66,21 @@ def test_facts_are_counted_from_the_scenario() -> None:
 )
 def test_the_budget_of_a_small_account(bulk: bool, expected: int) -> None:
     assert budget.total(budget.budget_of(facts_of(ACCOUNT), bulk=bulk)) == expected
+
+
+@pytest.mark.parametrize(
+    ("bulk", "expected"),
+    # fixed, report, users, details, passwords, virtual devices, tags, devices; in bulk the gap, once more
+    [(False, 6 + 2 + 2 + 1 + 4 + 1 + 2 + 3), (True, 6 + 2 + 2 + 1 + (3 + 1) + 1 + 2 + (2 + 1))],
+    ids=["live", "bulk"],
+)
+def test_the_budget_of_a_validation(bulk: bool, expected: int) -> None:
+    assert budget.total(budget.validation_budget_of(facts_of(ACCOUNT), bulk=bulk)) == expected
+
+
+def test_who_has_sms_only_has_no_mfa() -> None:
+    users = [{"name": kind, "password": {}, "devices": [{"kind": "sms"}, {"kind": kind}]} for kind in ("sms", "fido")]
+    assert facts_of({"users": users}).without_mfa == {"sms"}
 
 
 @pytest.mark.parametrize(("items", "expected"), [(0, 1), (1, 1), (1000, 1), (1001, 2), (5000, 5)])
@@ -208,6 +228,60 @@ def test_the_bare_script_sees_what_changed_after_the_report() -> None:
     assert set(found["devices"]) == facts.console_users - {gone}
 
 
+# --- validations
+
+
+@pytest.fixture(scope="module")
+def validation() -> dict[str, t.Any]:
+    """What iam_mfa_validate answers of a generated account, by the benchmark's policy."""
+    account = scenario_of(40, 1.0)[0]["accounts"][0] | {"roles": [audit_role()]}
+    written = yaml.safe_load((INVENTORY / "group_vars" / "all" / "benchmark.yml").read_text(encoding="utf-8"))
+    answer = Reading(sandbox_of(account)).validate(written["console_mfa_policy"])
+    return t.cast(dict[str, t.Any], json.loads(json.dumps(answer)))
+
+
+def test_a_validation_answers_the_same_question_and_says_who_is_a_gap(validation: dict[str, t.Any]) -> None:
+    facts = scenario_of(40, 1.0)[1]
+    answer = answers.of_validation([validation])
+    assert answers.differences_from_scenario(facts, answer) == []
+    assert answer.gaps == facts.without_mfa
+    assert 0 < len(facts.without_mfa) < len(facts.console_users) == 39
+
+
+def test_a_record_of_a_validation_answers_as_the_validation(validation: dict[str, t.Any]) -> None:
+    keys = {"policy": "policy", "facts": "facts", "decisions": "decisions_document"}
+    record = {name: validation[key] for name, key in keys.items()}
+    record["judgement"] = {"findings": validation["findings"]}
+    assert answers.of_record([record]) == answers.of_validation([validation])
+
+
+def test_a_gap_that_is_none_is_a_difference(validation: dict[str, t.Any]) -> None:
+    facts = scenario_of(40, 1.0)[1]
+    someone = min(facts.without_mfa)
+    answer = dataclasses.replace(answers.of_validation([validation]), gaps=facts.without_mfa - {someone} | {"?"})
+    assert answers.differences_from_scenario(facts, answer) == [
+        f"1 gaps are missing: {someone!r}",
+        "1 users are no gaps: '?'",
+    ]
+
+
+def test_who_was_not_judged_is_missed(validation: dict[str, t.Any]) -> None:
+    with pytest.raises(BadAnswer, match="not everybody with a password was judged"):
+        answers.of_validation([validation | {"findings": validation["findings"][1:]}])
+
+
+def test_judging_takes_time_and_gives_the_same_findings(validation: dict[str, t.Any]) -> None:
+    found = judging.judging_of(validation)
+    assert found.console_users == 39
+    assert 0 < found.cpu_seconds < 1
+
+
+def test_other_findings_fail_the_benchmark(validation: dict[str, t.Any]) -> None:
+    forged = [finding | {"verdict": "compliant"} for finding in validation["findings"]]
+    with pytest.raises(BadAnswer, match="judged again, the facts give other findings"):
+        judging.judging_of(validation | {"findings": forged})
+
+
 # --- rows, ratios, aims
 
 
@@ -281,6 +355,31 @@ def test_small_accounts_have_no_aim_against_the_loop() -> None:
     assert aims(200, row("live"), row("loop")) == {}
 
 
+def test_a_playbook_is_to_print_little_and_to_take_little_memory() -> None:
+    small, large = row("playbook-live", lines=50, calls=1, budget=1), row("playbook-bulk", lines=51)
+    assert aims(1000, small, large) == {
+        "playbook-live: calls": True,
+        "playbook-live: lines printed": True,
+        "playbook-bulk: lines printed": False,
+    }
+    # 400 MB are 381.5 MiB
+    heavy = dataclasses.replace(large, tree_mib=382.0)
+    assert aims(5000, dataclasses.replace(small, tree_mib=381.0), heavy) == {
+        "playbook-live: calls": True,
+        "playbook-live: lines printed": True,
+        "playbook-live: MB of all processes": True,
+        "playbook-bulk: lines printed": False,
+        "playbook-bulk: MB of all processes": False,
+    }
+
+
+def test_judging_has_an_aim() -> None:
+    assert report.aim_of_judging(judging.Judging(4999, 1.0)).met
+    assert not report.aim_of_judging(judging.Judging(4999, 1.01)).met
+    case = command_line.Measured(Case(5000, 0), facts_of(ACCOUNT), [], judging.Judging(4999, 0.5))
+    assert [aim.text for aim in case.aims] == ["judging 4,999 console users: CPU seconds"]
+
+
 # --- text
 
 
@@ -292,9 +391,9 @@ def test_tables_are_aligned() -> None:
 def test_the_tables_of_a_case() -> None:
     rows = {"start": row("start", calls=0), "live": row("live", wall=1.234, calls=12, budget=13)}
     assert report.measures_table(rows).splitlines() == [
-        "variant  runs  calls  budget  wall s  CPU s  largest MiB  tree MiB",
-        "start       1      0       -    1.00   2.00           40        60",
-        "live        1     12      13    1.23   2.00           40        60",
+        "variant  runs  calls  budget  wall s  CPU s  largest MiB  tree MiB  lines",
+        "start       1      0       -    1.00   2.00           40        60      0",
+        "live        1     12      13    1.23   2.00           40        60      0",
     ]
     assert report.calls_table(rows).splitlines() == ["operation  live", "ListUsers    12", "all          12"]
 
@@ -344,7 +443,19 @@ def test_what_is_asked_for_wins_over_quick() -> None:
     assert (options.users, options.delays, options.variants, options.repeat) == ([7], [5, 0], ["start", "loop"], 2)
 
 
-@pytest.mark.parametrize("arguments", ["--only lop", "--users many", "--users -1", "--repeat 0"])
+def test_a_validation_is_of_the_largest_account_and_everybody_is_judged() -> None:
+    options = command_line.parse_options(["--validation"])
+    assert [(case.users, case.delay_ms) for case in options.cases()] == [(5000, 0)]
+    assert (options.console_share, options.repeat) == (1.0, 1)
+    assert options.variants[-4:] == ["validate-live", "validate-bulk", "playbook-live", "playbook-bulk"]
+    assert not {"live", "bulk", "loop"} & set(options.variants)
+    assert command_line.expected_minutes(options) > 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    ["--only loop --validation", "--only playbook-live", "--only lop", "--users many", "--users -1", "--repeat 0"],
+)
 def test_options_that_make_no_sense_are_refused(arguments: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as refusal:
         command_line.parse_options(arguments.split())

@@ -8,52 +8,12 @@ Usage: verify.py RECORD_DIRECTORY ACCOUNT_ID ROLE_ARN EXTERNAL_ID, with AWS_PROF
 
 from __future__ import annotations
 
-import hashlib
 import json
 import pathlib
 import sys
 import typing as t
 
-import boto3
-from botocore.exceptions import ClientError
-
-UNKNOWN = "unknown"
-
-
-def client_of(role_arn: str, external_id: str) -> t.Any:
-    """An IAM client with the credentials of the account's audit role."""
-    assumed = boto3.client("sts").assume_role(RoleArn=role_arn, RoleSessionName="verify", ExternalId=external_id)
-    keys = assumed["Credentials"]
-    return boto3.client(
-        "iam",
-        aws_access_key_id=keys["AccessKeyId"],
-        aws_secret_access_key=keys["SecretAccessKey"],
-        aws_session_token=keys["SessionToken"],
-    )
-
-
-def console_access(iam: t.Any, user_name: str) -> str | None:
-    """Whether the user has a password: enabled, None, or unknown where AWS does not tell."""
-    try:
-        iam.get_login_profile(UserName=user_name)
-    except ClientError as error:
-        return None if error.response["Error"]["Code"] == "NoSuchEntity" else UNKNOWN
-    return "enabled"
-
-
-def serials(iam: t.Any, user_name: str) -> list[str] | None:
-    try:
-        pages = iam.get_paginator("list_mfa_devices").paginate(UserName=user_name)
-        return sorted(device["SerialNumber"] for page in pages for device in page["MFADevices"])
-    except ClientError:
-        return None
-
-
-def seen(iam: t.Any) -> dict[str, tuple[str, list[str] | None]]:
-    """Who can sign in, or may be able to, with the serial numbers of the enabled devices."""
-    users = [user for page in iam.get_paginator("list_users").paginate() for user in page["Users"]]
-    found = {user["UserName"]: console_access(iam, user["UserName"]) for user in users}
-    return {name: (access, serials(iam, name)) for name, access in found.items() if access}
+from independent import check, client_of, hash_of, seen
 
 
 def recorded(record: dict[str, t.Any]) -> dict[str, tuple[str, list[str] | None]]:
@@ -64,17 +24,6 @@ def enabled(devices: list[dict[str, t.Any]] | None) -> list[str] | None:
     if devices is None:
         return None
     return sorted(device["serial_number"] for device in devices if device["status"] == "enabled")
-
-
-def hash_of(record: dict[str, t.Any]) -> str:
-    body = {key: value for key, value in record.items() if key != "sha256"}
-    text = json.dumps(body, sort_keys=True, separators=(",", ":")) + "\n"
-    return hashlib.sha256(text.encode("ascii")).hexdigest()
-
-
-def check(what: str, expected: object, found: object) -> None:
-    if expected != found:
-        raise SystemExit(f"{what} should be {expected!r} and is {found!r}")
 
 
 def main(store: str, account_id: str, role_arn: str, external_id: str) -> None:

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._assessment import (
+    PLAN_COLUMNS,
     Assessment,
     BadFactsError,
     assess,
@@ -415,6 +416,7 @@ def test_the_table_has_every_fact_of_a_user():
             "device_statuses": "enabled; enabled",
             "device_enable_dates": "2026-01-28T09:00:00Z; 2026-02-01T09:00:00Z",
             "errors": "",
+            **dict.fromkeys(PLAN_COLUMNS, ""),
         }
     ]
 

@@ -696,6 +696,15 @@ def many() -> t.Any:
 def test_summary() -> None:
     summary = many().document()["summary"]
     by_category = summary.pop("by_category")
+    gaps = summary.pop("gaps_by_verdict")
+    assert summary.pop("discrepancies") == len(many().document()["discrepancies"])
+    assert gaps.keys() == summary["by_verdict"].keys()
+    assert {verdict: count for verdict, count in gaps.items() if count} == {
+        "overdue": 1,
+        "too_few_devices": 1,
+        "undecided": 1,
+        "unknown": 2,
+    }
     assert summary == {
         "console_users": 11,
         "in_scope": 8,

@@ -11,6 +11,7 @@ import pathlib
 import signal
 import subprocess
 import sys
+import tempfile
 import types
 
 import pytest
@@ -176,10 +177,10 @@ for action in (store.ready, lambda: store.names(shelf), lambda: store.read(shelf
 
 @pytest.fixture
 def public_tmp(tmp_path: pathlib.Path) -> pathlib.Path:
-    """A directory that another user can get to (pytest's own are private)."""
-    for parent in [tmp_path, *tmp_path.parents]:
-        if parent.owner() == tmp_path.owner() and parent.is_relative_to(tmp_path.parents[1]):
-            parent.chmod(0o755)
+    """A directory that another user can get to (pytest's own are private, and nested when tests run in parallel)."""
+    private = [path for path in [tmp_path, *tmp_path.parents] if path.is_relative_to(tempfile.gettempdir())]
+    for parent in private[:-1]:
+        parent.chmod(0o755)
     return tmp_path
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.iamguard.console_mfa.plugins.module_utils import _report
+from ansible_collections.iamguard.console_mfa.plugins.module_utils import _report, _report_text
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._fleet import check_fleet
 
 NOW = dt.datetime(2026, 11, 24, 6, 0, tzinfo=dt.UTC)
@@ -129,7 +129,7 @@ VALUES = st.recursive(
 def test_whatever_a_result_contains_it_is_green_only_if_it_says_complete(result: dict[str, t.Any]) -> None:
     rows = rows_of(results={"production": result}, records={"111122223333": result})
     assert _report.red(rows)
-    assert all(line.isprintable() for line in _report.render(rows))
+    assert all(line.isprintable() for line in _report_text.render(rows))
 
 
 def test_an_account_with_a_malformed_id_is_red_and_says_what_to_write() -> None:
@@ -170,7 +170,7 @@ def test_an_account_left_out_is_shown_with_its_decision_and_is_not_red() -> None
     rows = rows_of(out_of_scope=[DECISION])
     assert [(row["name"], row["status"]) for row in rows] == [("production", "left_out")]
     assert _report.red(rows) == []
-    text = "\n".join(_report.render(rows))
+    text = "\n".join(_report_text.render(rows))
     assert "To be closed (approved by ciso@example.com on 2026-11-01, until 2026-12-01)" in text
 
 
@@ -183,7 +183,7 @@ def test_an_expired_decision_leaves_nobody_out() -> None:
     expired = DECISION | {"expires": "2026-11-23"}
     rows = rows_of(out_of_scope=[expired])
     assert rows[0]["status"] == "missing"
-    assert "expired on 2026-11-23" in "\n".join(_report.render(rows))
+    assert "expired on 2026-11-23" in "\n".join(_report_text.render(rows))
 
 
 FLEET = {"alpha": "111111111111", "bravo": "222222222222", "charlie": "333333333333", "delta": "444444444444"}
@@ -198,7 +198,7 @@ def test_red_rows_come_first_and_the_order_is_that_of_names() -> None:
 
 def test_the_gate_names_every_red_account_with_every_reason() -> None:
     rows = rows_of(FLEET, FLEET_RESULTS)
-    assert _report.gate_lines(_report.red(rows), len(rows)) == [
+    assert _report_text.gate_lines(_report.red(rows), len(rows)) == [
         "2 of 4 accounts have no complete and recent assessment:",
         "- charlie (333333333333): may not assume x",
         "- bravo (222222222222): 2 console users unknown",
@@ -209,13 +209,13 @@ def test_the_gate_names_every_red_account_with_every_reason() -> None:
 def test_the_gate_says_a_reason_that_many_accounts_have_once() -> None:
     failed = FAILED | {"error": {"message": "the record store does not answer"}}
     rows = rows_of({"a": "111111111111", "b": "222222222222"}, {"a": failed, "b": failed})
-    assert _report.gate_lines(_report.red(rows), len(rows))[1:] == [
+    assert _report_text.gate_lines(_report.red(rows), len(rows))[1:] == [
         "- a (111111111111), b (222222222222): the record store does not answer"
     ]
 
 
 def test_the_gate_has_nothing_to_say_when_all_is_green() -> None:
-    assert _report.gate_lines([], 4) == []
+    assert _report_text.gate_lines([], 4) == []
 
 
 TABLE = """\
@@ -235,11 +235,11 @@ all                        93+      54+        6+   27+       2+       9+      1
 
 
 def test_the_summary_of_a_fleet() -> None:
-    assert _report.render(rows_of(FLEET, FLEET_RESULTS), run_id="r1") == TABLE.splitlines()
+    assert _report_text.render(rows_of(FLEET, FLEET_RESULTS), run_id="r1") == TABLE.splitlines()
 
 
 def test_the_summary_of_one_account_has_no_total() -> None:
-    lines = _report.render(rows_of(results={"production": RESULT | {"sandbox": True}}), check_mode=True)
+    lines = _report_text.render(rows_of(results={"production": RESULT | {"sandbox": True}}), check_mode=True)
     assert lines[0] == "Console sign-in and MFA: 1 account, 1 read completely, 0 red CHECK MODE SANDBOX"
     assert len(lines) == 5
 
@@ -253,22 +253,30 @@ def test_the_summary_of_one_account_has_no_total() -> None:
     ],
 )
 def test_root(root: bool | None, shown: str) -> None:
-    lines = _report.render(rows_of(results={"production": RESULT | {"summary": SUMMARY | {"root_mfa_enabled": root}}}))
+    lines = _report_text.render(
+        rows_of(results={"production": RESULT | {"summary": SUMMARY | {"root_mfa_enabled": root}}})
+    )
     assert lines[-1].split()[-4] == shown
 
 
 def test_three_hundred_accounts_take_a_line_each_and_the_reasons_of_the_red_ones() -> None:
     accounts = {f"account-{number:03d}": f"{number:012d}" for number in range(300)}
     results = dict.fromkeys(accounts, RESULT) | {"account-299": FAILED}
-    lines = _report.render(rows_of(accounts, results))
+    lines = _report_text.render(rows_of(accounts, results))
     assert len(lines) == 4 + 300 + 1 + 1
     assert lines[4].startswith("account-299")
     assert max(len(line) for line in lines) <= 120
 
 
+def test_each_line_of_an_error_is_a_reason() -> None:
+    refused = FAILED | {"error": {"message": "account 111122223333: 2 errors:\na: is missing\nb: is null"}}
+    [row] = rows_of(results={"production": refused})
+    assert row["reasons"] == ["2 errors:", "a: is missing", "b: is null"]
+
+
 def test_long_reasons_are_wrapped_below_their_account() -> None:
     error = {"message": "word " * 60}
-    lines = _report.render(rows_of(results={"production": FAILED | {"error": error}}), width=80)
+    lines = _report_text.render(rows_of(results={"production": FAILED | {"error": error}}), width=80)
     assert len(lines) > 6
     assert all(len(line) <= 80 for line in lines[5:])
 
@@ -281,7 +289,7 @@ def test_text_of_the_account_is_inert_on_a_terminal() -> None:
         "gap": INCOMPLETE | {"summary": SUMMARY | {"complete": False, "missing": [gap]}},
     }
     rows = rows_of({"bad": "111111111111", "gap": "222222222222"}, results)
-    lines = _report.render(rows, run_id=hostile) + _report.gate_lines(_report.red(rows), 2)
+    lines = _report_text.render(rows, run_id=hostile) + _report_text.gate_lines(_report.red(rows), 2)
     assert all(line.isprintable() for line in lines)
     assert any("\\x1b[2J\\r\\n\\u202e" in line for line in lines)
 

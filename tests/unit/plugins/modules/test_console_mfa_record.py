@@ -22,6 +22,7 @@ from ansible_collections.iamguard.console_mfa.plugins.doc_fragments import recor
 from ansible_collections.iamguard.console_mfa.plugins.module_utils import _content
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._store import STORE_OPTIONS
 from ansible_collections.iamguard.console_mfa.plugins.modules import console_mfa_record
+from support import judging
 from support.recording import (
     ACCOUNT_ID,
     PHONE,
@@ -140,7 +141,6 @@ def test_a_store_is_needed_for_all_that_is_kept(controller, options):
 def test_a_record_says_how_it_came_about(controller, tmp_path):
     subprocess.run(["git", "init", "-q", str(tmp_path / "inventory")], check=True)
     options = {"read_mode": "bulk", "region": "eu-central-1", "external_id": "SECRET", "new_option": 1}
-    policy = {"default": {"minimum": 1}}
     before = dt.datetime.now(dt.UTC)
     record = read(
         controller.record(
@@ -148,7 +148,7 @@ def test_a_record_says_how_it_came_about(controller, tmp_path):
                 console_user("alice"), calls={"ListUsers": 2, "GetLoginProfile": 1}, regions=["aws-global", "b"]
             ),
             mfa(mfa_user("alice"), calls={"ListUsers": 2, "ListMFADevices": 1}),
-            data={"options": options, "policy": policy},
+            data={"options": options},
             launcher={"awx_user_name": "ops", "operator": "alice", "password": "SECRET"},
             inventory_dir=str(tmp_path / "inventory"),
             started_at="2026-11-24T04:31:00+01:00",
@@ -173,11 +173,7 @@ def test_a_record_says_how_it_came_about(controller, tmp_path):
         "region": "eu-central-1",
         "not_recorded": ["external_id", "new_option"],
     }
-    assert record["policy"] == {
-        "document": policy,
-        "sha256": hashlib.sha256(b'{"default":{"minimum":1}}\n').hexdigest(),
-    }
-    assert record["decisions"] == {"document": None, "sha256": None}
+    assert record["policy"] == record["decisions"] == {"document": None, "sha256": None}
     assert record["source"] == {
         "complete": True,
         "operations": {"GetLoginProfile": 1, "ListMFADevices": 1, "ListUsers": 4},
@@ -239,6 +235,31 @@ def test_a_run_in_check_mode_is_recorded_and_marked(controller):
 def test_answers_of_another_endpoint_are_marked(controller):
     record = read(controller.record(console_users(endpoint="custom"), mfa()))
     assert (record["endpoint"], record["sandbox"]) == ("custom", True)
+
+
+def test_without_a_policy_nothing_is_judged(controller):
+    result = controller.record(console_users(console_user("alice")), mfa(mfa_user("alice")))
+    record = read(result)
+    assert record["judgement"] is None
+    assert "plan" not in record
+    assert "first_access" not in record["facts"]
+    assert not {"to_enroll", "overdue", "next_due"} & result["summary"].keys()
+
+
+def test_a_policy_that_is_refused_is_refused_whole(controller):
+    policy = {"decided_by": "ciso@example.com", "decided_on": "2027-01-01", "effective_from": "soon", "default": {}}
+    scope = {"console_mfa_out_of_scope_all": "nobody"}
+    data = {"console_users": console_users(), "mfa": mfa(), "policy": policy, "out_of_scope": scope}
+    message = controller.refuse(data=data)
+    assert message.startswith("The policy and decisions of the inventory are refused, 5 errors:\n")
+    for part in (
+        "console_mfa_policy.decided_on: 2027-01-01 is in the future (today is 2026-11-24, UTC)",
+        "console_mfa_policy.effective_from: ",
+        "console_mfa_policy.default.devices: is missing",
+        "console_mfa_policy.default: has neither deadline nor grace_days",
+        "console_mfa_out_of_scope_all: is the text 'nobody'",
+    ):
+        assert part in message
 
 
 def test_the_raw_facts_are_kept_with_their_errors(controller):
@@ -398,7 +419,7 @@ def test_another_kind_has_to_say_how_it_went(controller, status):
         ({"data": None}, "with state written, data must be set"),
         (
             {"data": {"console_user": {}}},
-            "data of kind assessment has no console_user; known are console_users, decisions",
+            "data of kind assessment has no console_user; known are console_users, error",
         ),
         ({"data": {"console_users": [], "mfa": None}}, "the result of iam_console_users_info is not a dictionary"),
         ({"data": {"console_users": console_users() | {"source": 1}, "mfa": mfa()}}, "source is not a dictionary"),
@@ -459,6 +480,37 @@ def test_a_directory_is_made_once_and_nothing_is_in_it(controller, check_mode):
     assert controller.run(state="ready", check_mode=check_mode)["changed"] is True
     assert controller.run(state="ready", check_mode=check_mode)["changed"] is False
     assert list(pathlib.Path(controller.store["path"]).iterdir()) == []
+
+
+def test_what_records_know_of_the_first_passwords_is_told_of_one_account(controller):
+    assert "first_access" not in controller.run(state="ready")
+    assert controller.run(state="ready", account_id=ACCOUNT_ID)["first_access"] is None
+    controller.record(console_users(console_user("alice")), mfa(mfa_user("alice")))
+    known = controller.run(state="ready", account_id=ACCOUNT_ID, check_mode=True)
+    assert known["first_access"] == {"AIDAALICE": "2026-01-02T00:00:00Z"}
+    assert known["changed"] is False
+    assert controller.run(state="ready", account_id="999999999999")["first_access"] is None
+
+
+def test_without_writing_ready_only_reads(controller):
+    """A directory that is not there may be a volume that is not mounted: it is not an empty store."""
+    assert "volume is mounted" in controller.refuse(state="ready", account_id=ACCOUNT_ID, write=False)
+    assert not pathlib.Path(controller.store["path"]).exists()
+    controller.record(console_users(console_user("alice")), mfa(mfa_user("alice")))
+    known = controller.run(state="ready", account_id=ACCOUNT_ID, write=False, launcher={"awx_job_id": "7"})
+    assert (known["changed"], set(known["first_access"])) == (False, {"AIDAALICE"})
+
+
+def test_a_damaged_record_is_no_empty_answer(controller):
+    path = pathlib.Path(controller.record(console_users(), mfa())["record"]["location"])
+    path.write_bytes(b"{}")
+    result = controller.run(state="ready", account_id=ACCOUNT_ID)
+    assert result["failed"] is True
+    assert path.name in result["msg"]
+
+
+def test_ready_for_an_account_that_is_none_is_refused(controller):
+    assert "in quotes" in controller.refuse(state="ready", account_id=111122223333)
 
 
 # --- verified --------------------------------------------------------------------------------------------------------
@@ -548,4 +600,5 @@ def test_no_option_that_is_recorded_holds_a_secret():
 
 def test_the_documented_summary_is_the_summary(controller):
     documented = yaml.safe_load(console_mfa_record.RETURN)["summary"]["contains"]
-    assert set(controller.record(console_users(), mfa())["summary"]) == set(documented)
+    by_policy = controller.record(console_users(), mfa(), data={"policy": judging.policy()})
+    assert set(by_policy["summary"]) == set(documented)

@@ -184,3 +184,59 @@ def test_every_key_of_a_row_is_documented(run):
     result = run(accounts={"production": ACCOUNT_ID})
     assert set(result["accounts"][0]) == set(documented["accounts"]["contains"])
     assert set(result) - {"changed", "invocation"} == set(documented)
+
+
+# --- validations -----------------------------------------------------------------------------------------------------
+
+VALIDATED: t.Final[Json] = {
+    "run_id": "r1",
+    "status": "complete",
+    "error": None,
+    "summary": {
+        "console_users": 2,
+        "unknown": 0,
+        "complete": True,
+        "missing": [],
+        "in_scope": 2,
+        "meeting_requirement": 1,
+        "coverage_percent": 50.0,
+        "gaps": 1,
+        "without_mfa_due": 1,
+        "without_mfa_not_due": 0,
+        "discrepancies": 0,
+        "by_verdict": {"compliant": 1, "overdue": 1},
+        "gaps_by_verdict": {"compliant": 0, "overdue": 1},
+    },
+    "compliant": False,
+    "rollout_complete": False,
+}
+
+
+def test_a_gap_fails_a_run_only_where_that_is_asked_for(run):
+    given = {"kind": "validation", "accounts": {"production": ACCOUNT_ID}, "results": {"production": VALIDATED}}
+    result = run(**given)
+    assert (result["compliant"], result["rollout_complete"], result["compliant_reading"]) == (False, False, True)
+    assert (result["red"], result["gate"]) == ([], [])
+    assert result["summary"]["coverage_percent"] == 50.0
+    strict = run(**given, fail_on=["overdue"])
+    assert strict["gate"][1] == f"- production ({ACCOUNT_ID}): 1 console user overdue: no MFA device"
+    assert strict["red"][0]["account_id"] == ACCOUNT_ID
+
+
+@pytest.mark.parametrize("verdict", ["compliant", "pending", "excepted", "out_of_scope", "overdo"])
+def test_a_verdict_that_is_no_gap_is_nothing_to_fail_on(run, verdict):
+    result = run(kind="validation", accounts={"production": ACCOUNT_ID}, fail_on=[verdict])
+    assert result["failed"] is True
+    assert "fail_on" in result["msg"]
+
+
+def test_an_assessment_is_no_validation(run, recorded):
+    """There is an assessment of the account in the store."""
+    result = run(kind="validation", accounts={"production": ACCOUNT_ID})
+    assert [row["status"] for row in result["accounts"]] == ["missing"]
+    assert result["compliant"] is False
+
+
+def test_an_assessment_says_nothing_of_compliance(run):
+    result = run(accounts={"production": ACCOUNT_ID}, results={"production": RESULT})
+    assert (result["compliant"], result["rollout_complete"]) == (None, None)

@@ -1,0 +1,83 @@
+# Copyright (c) iamguard.console_mfa contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Hold the verdicts in the records of an account against its users and devices, as boto3 alone shows them.
+
+Usage: verify.py RECORD_DIRECTORY ACCOUNT_ID ROLE_ARN EXTERNAL_ID, with AWS_PROFILE and AWS_ENDPOINT_URL set.
+"""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import sys
+import typing as t
+
+from independent import UNKNOWN, check, client_of, hash_of, seen
+
+# Whether somebody with this verdict has a device that counts for anything, in the policy of the sandbox.
+HAS_DEVICE = {
+    "compliant": True,
+    "wrong_device": True,
+    "too_few_devices": True,
+    "pending": False,
+    "overdue": False,
+}
+
+
+def usable(serials: list[str]) -> bool:
+    return any(":sms-mfa/" not in serial for serial in serials)
+
+
+def check_users(name: str, record: dict[str, t.Any], truth: dict[str, tuple[str, list[str] | None]]) -> None:
+    """Each user has one verdict, and none that the devices speak against."""
+    findings = {finding["user_name"]: finding for finding in record["judgement"]["findings"]}
+    check(f"the number of findings in {name}", len(truth), len(record["judgement"]["findings"]))
+    check(f"the users in {name}", sorted(truth), sorted(findings))
+    for user_name, (access, serials) in truth.items():
+        finding = findings[user_name]
+        if access == UNKNOWN or serials is None:
+            check(f"the verdict on {user_name!r} in {name}", "unknown", finding["verdict"])
+            continue
+        wanted = HAS_DEVICE.get(finding["verdict"])
+        if wanted is not None:
+            check(f"whether {user_name!r}, {finding['verdict']} in {name}, has a device", wanted, usable(serials))
+        seen_by_us = {device["serial_number"] for device in finding["devices"] or [] if device["status"] == "enabled"}
+        check(f"devices of {user_name!r} in {name} that are none", set(), seen_by_us - set(serials))
+
+
+def check_numbers(name: str, record: dict[str, t.Any]) -> None:
+    """The numbers are those of the findings, and nobody is compliant beside a gap."""
+    findings = record["judgement"]["findings"]
+    verdicts = [finding["verdict"] for finding in findings]
+    for verdict, count in record["summary"]["by_verdict"].items():
+        check(f"how many are {verdict} in {name}", verdicts.count(verdict), count)
+    gaps = sum(finding["gap"] for finding in findings)
+    check(f"the gaps in {name}", gaps, record["summary"]["gaps"])
+    check(
+        f"whether {name} is compliant", gaps == 0 and record["status"] == "complete", record["judgement"]["compliant"]
+    )
+
+
+def main(store: str, account_id: str, role_arn: str, external_id: str) -> None:
+    paths = sorted((pathlib.Path(store) / account_id / "validation").glob("*.json"))
+    checked, first, second = (json.loads(path.read_text(encoding="utf-8")) for path in paths)
+    marks = [record["check_mode"] for record in (checked, first, second)]
+    check("the marks of the three runs (check, converge, idempotence)", [True, False, False], marks)
+    check("the predecessor of the first real run", None, first["previous"])
+    check("the predecessor of the second run", {"name": first["name"], "sha256": first["sha256"]}, second["previous"])
+    check("the judgement under --check", first["judgement"], checked["judgement"])
+    truth = seen(client_of(role_arn, external_id))
+    for path, record in zip(paths, (checked, first, second), strict=True):
+        check(f"the account of {path.name}", account_id, record["account_id"])
+        check(f"the hash of {path.name}", hash_of(record), record["sha256"])
+        check(f"the mark of the sandbox in {path.name}", True, record["sandbox"])
+        check_users(path.name, record, truth)
+        check_numbers(path.name, record)
+    known = {user["user_id"] for user in first["users"] if user["console_access"] == "enabled"}
+    check("whose first password the second run knows of", known, set(second["facts"]["first_access"]))
+    print(f"{account_id}: {len(paths)} records judge {len(truth)} console users that boto3 sees")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
