@@ -32,7 +32,6 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._observe import (
     Account,
     Fact,
-    Pace,
     Scope,
     Settled,
     describe_account,
@@ -42,9 +41,6 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._observe impo
     source,
 )
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._regions import iam_region
-
-# AWS allows two LookupEvents a second in an account and Region (CloudTrail quotas).
-LOOKUP_PAUSE_SECONDS = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -263,7 +259,7 @@ def _lookup(account: Account, generated_at: dt.datetime) -> list[Json]:
         raise AwsCallError(CallError("LookupEvents", "UnknownPartition", message))
     client = account.client("cloudtrail", region)
     start = generated_at - _credential_report.EVENT_MARGIN
-    pace = Pace(LOOKUP_PAUSE_SECONDS, account.clock)
+    pace = account.lookup_pace(region)
     events: list[Json] = []
     for event_name in _credential_report.PASSWORD_EVENTS:
         token: str | None = None

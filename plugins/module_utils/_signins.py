@@ -19,7 +19,6 @@ import typing as t
 
 from ansible_collections.iamguard.console_mfa.plugins.module_utils import _console_users, _iam_api
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._console_users import (
-    LOOKUP_PAUSE_SECONDS,
     Password,
     PasswordReader,
 )
@@ -36,7 +35,6 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._observe import (
     Account,
     Fact,
-    Pace,
     Settled,
     describe_account,
     describe_vanished,
@@ -194,7 +192,7 @@ def _look_up_region(account: Account, region: str, client: t.Any, start: dt.date
     if isinstance(client, CallError):
         lookup.error = client
         return lookup
-    pace = Pace(LOOKUP_PAUSE_SECONDS, account.clock)
+    pace = account.lookup_pace(region)
     token: str | None = None
     try:
         while True:
@@ -252,7 +250,7 @@ def _covered(region: str, coverage: Coverage | None, now: dt.datetime, count: in
 
 
 @dataclasses.dataclass(frozen=True)
-class _Read:
+class Both:
     """What one user's reading gave: the password and, for console users only, the devices."""
 
     password: Fact[Password]
@@ -274,11 +272,11 @@ class _Reader:
         self._history = read_history(account, options)
         self._devices = DeviceReader(account, bulk=passwords.bulk) if passwords.bulk else None
 
-    def read(self, users: list[User]) -> dict[User, Fact[_Read]]:
+    def read(self, users: list[User]) -> dict[User, Fact[Both]]:
         passwords = self._passwords.read(users)
         console = [user for user, fact in passwords.items() if fact != Fact()]
         devices = self._read_devices(console)
-        return {user: Fact(_Read(passwords[user], devices.get(user))) for user in users}
+        return {user: Fact(Both(passwords[user], devices.get(user))) for user in users}
 
     def _read_devices(self, users: list[User]) -> dict[User, Fact[UserDevices]]:
         """In bulk, whoever's evidence is certain by the virtual devices that were listed is not asked for more."""
@@ -295,37 +293,43 @@ class _Reader:
     def _is_certain(self, user: User, fact: Fact[UserDevices]) -> bool:
         return weigh(person(user, fact), self._history).sign is not Sign.UNKNOWN
 
-    def answer(self, settled: Settled[_Read]) -> Json:
-        account, history = self._account, self._history
-        rows = [self._row(user, settled.facts[user.user_id]) for user in settled.users]
-        users = [row for row in rows if row is not None]
-        _note_errors(account, users)
-        told = {row["user_id"] for row in users}
-        present = {user.user_id: user.user_name for user in settled.everybody}
+    def answer(self, settled: Settled[Both]) -> Json:
+        account = self._account
+        found = describe_sign_ins(account, self._history, self._options, settled)
         return {
             "account": describe_account(account),
             "source": source(account, mode(self._bulk), settled) | {"report_generated_at": None},
-            **describe_history(history, self._options, account.read_at),
-            "users": users,
-            "others": describe_others(history, told, present),
+            **found,
             "vanished_users": describe_vanished(settled),
             "absent_users": settled.absent,
-            "summary": _summary(users),
+            "summary": _summary(found["users"]),
         }
 
-    def _row(self, user: User, fact: Fact[_Read]) -> Json | None:
-        read = fact.value
-        if read is None:
-            return self._describe(user, Fact(error=fact.error), fact.error, "unknown")
-        if read.password == Fact():
-            return None
-        access = "unknown" if read.password.error else "enabled"
-        devices: Fact[UserDevices] = read.devices or Fact(error=fact.error)
-        return self._describe(user, devices, read.password.error or devices.error, access)
 
-    def _describe(self, user: User, devices: Fact[UserDevices], error: CallError | None, access: str) -> Json:
-        row = describe(person(user, devices), self._history, with_source=self._options.with_source)
-        return row | {"console_access": access, "error": error.as_dict() if error else None}
+def describe_sign_ins(account: Account, history: History, options: Options, settled: Settled[Both]) -> Json:
+    """What was read and what it proves of each console user; users about whom something failed are noted as missing."""
+    rows = [_row(user, settled.facts[user.user_id], history, options) for user in settled.users]
+    users = [row for row in rows if row is not None]
+    _note_errors(account, users)
+    present = {user.user_id: user.user_name for user in settled.everybody}
+    return {
+        **_describe_history(history, options, account.read_at),
+        "users": users,
+        "others": describe_others(history, {row["user_id"] for row in users}, present),
+    }
+
+
+def _row(user: User, fact: Fact[Both], history: History, options: Options) -> Json | None:
+    """None for a user who has no password."""
+    read = fact.value or Both(Fact(error=fact.error))
+    if read.password == Fact():
+        return None
+    devices: Fact[UserDevices] = read.devices or Fact()
+    error = read.password.error or devices.error
+    return describe(person(user, devices), history, with_source=options.with_source) | {
+        "console_access": "unknown" if read.password.error else "enabled",
+        "error": error.as_dict() if error else None,
+    }
 
 
 def person(user: User, fact: Fact[UserDevices]) -> Person:
@@ -339,7 +343,7 @@ def person(user: User, fact: Fact[UserDevices]) -> Person:
     )
 
 
-def describe_history(history: History, options: Options, read_at: dt.datetime) -> Json:
+def _describe_history(history: History, options: Options, read_at: dt.datetime) -> Json:
     """Of what the evidence is made, and until when: CloudTrail shows events late."""
     until = read_at - EVENT_DELAY
     if options.coverage is not None:
