@@ -1,25 +1,26 @@
 # Copyright (c) iamguard.console_mfa contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Assess three accounts of an embedded AWS, as a user would, and hold the result against what the scenario expects.
+"""Assess and validate three accounts of an embedded AWS, as a user would, and hold the result against what the scenario
+expects.
 
 Usage: .venv/bin/python scripts/demo.py
 
 Two of the accounts cannot be read completely, so the playbook ends red, and has to: this script succeeds only when it
-did so for exactly the expected reasons, when the records name every user rightly, and when they verify. Records of
-earlier runs stay, as long as the checkout is the same, and what a run finds differs from the one before it in
-nothing but times and the chain. When the checkout has changed, the demo starts over.
+did so for exactly the expected reasons, when the records have every user and every verdict right, and when they verify.
+Records of earlier runs of the day stay, as long as the checkout is the same, and what a run finds differs from the one
+before it in nothing but times and the chain. On another day, or when the checkout has changed, the demo starts over.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import fcntl
 import hashlib
 import json
 import os
 import pathlib
-import re
 import shlex
 import shutil
 import signal
@@ -27,6 +28,7 @@ import subprocess
 import sys
 import typing as t
 
+import demo_expectations as expectations
 import yaml
 from with_sandbox import ROOT, SandboxError, exit_on_signal, running_sandbox
 
@@ -35,21 +37,24 @@ Json = dict[str, t.Any]
 SCENARIO = ROOT / "tests" / "sandbox" / "scenarios" / "demo.yml"
 HOME = ROOT / ".build" / "demo"
 RECORDS = HOME / "records"
+REPORT = HOME / "report"
 # Exit status of ansible-playbook when a task failed, as the last one has to.
 TASK_FAILED = 2
 
-ASSESS = ["ansible-playbook", "--inventory", "inventories/sandbox", "playbooks/assess_mfa.yml"]
+SITE = [
+    "ansible-playbook",
+    "--inventory",
+    "inventories/sandbox",
+    "playbooks/site.yml",
+    "--extra-vars",
+    f"console_mfa_report_dir={REPORT}",
+]
 VERIFY = ["ansible", "localhost", "--module-name", "iamguard.console_mfa.console_mfa_record", "--args"]
 STORED = {"state": "verified", "store": {"kind": "directory", "path": str(RECORDS)}}
+KINDS = ("assessment", "validation")
 
-TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 # What a run depends on: as long as none of it changes, neither does what is found.
 MADE_OF = ("inventories/sandbox", "playbooks", "plugins", "roles", "tests/sandbox")
-
-# What a record says of the account. The rest of it is about the run: when, by whom, after which record.
-FOUND = ("status", "error", "users", "summary", "facts")
-# How often AWS had to be asked, how long that took and how long ago it was, is chance.
-CHANCE = ("calls", "data_age_seconds", "seconds")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,105 +87,90 @@ def run(command: list[str], environment: dict[str, str]) -> int:
     return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
 
 
-def differences(expected: Json, rows: dict[str, Json]) -> list[str]:
+def differences(expected: Json, run: Json) -> list[str]:
     """Return everything in which the records and the report are not what the scenario expects."""
     found = []
+    numbers = {account["account_id"]: account["numbers"] for account in summary_of_report()["accounts"]}
+    assessed, validated = ({row["name"]: row for row in run["facts"][key]} for key in ("assessments", "accounts"))
     for account_id, account in expected.items():
         name = account["host"]
-        record = Shelf(account_id, "assessment").latest()
-        found += [f"{name}: {problem}" for problem in account_differences(account, record)]
-        found += [f"{name}: {problem}" for problem in gate_differences(account, rows.get(name))]
-    unexpected = set(rows) - {account["host"] for account in expected.values()}
+        problems = [
+            *expectations.in_assessment(account, Shelf(account_id, "assessment").latest()),
+            *expectations.in_gate(account["gate"], assessed.get(name), "assessments"),
+            *expectations.in_validation(account, Shelf(account_id, "validation").latest()),
+            *expectations.in_gate(gate_of(account), validated.get(name), "validations"),
+            *expectations.in_numbers(account, numbers.get(account_id)),
+            *missing_pages(f"accounts/{account_id}.html"),
+        ]
+        found += [f"{name}: {problem}" for problem in problems]
+    found += missing_pages("fleet.html", "fleet-counts.html")
+    unexpected = {*assessed, *validated} - {account["host"] for account in expected.values()}
     return found + [f"{name} is in the report, and not in the scenario" for name in sorted(unexpected)]
 
 
-def account_differences(expected: Json, record: Json) -> t.Iterator[str]:
-    summary, facts = record["summary"], record["facts"]
-    numbers = {**summary, "users": facts["console_users"]["summary"]["users"]}
-    yield from compare("status", expected["status"], record["status"])
-    yield from compare("root_mfa_enabled", expected["root_mfa_enabled"], summary["root_mfa_enabled"])
-    for key, number in expected["totals"].items():
-        yield from compare(key, number, numbers.get(key))
-    users = {user["user_name"]: user for user in record["users"]}
-    for user_name in sorted(users.keys() | expected["console_users"].keys()):
-        yield from user_differences(user_name, expected["console_users"].get(user_name), users.get(user_name))
-    programs = sorted(name for name, user in users.items() if (user["automation"] or {}).get("suspected"))
-    yield from compare("suspected_automation", expected["suspected_automation"], programs)
-    orphans = sorted(device["name"] for device in facts["mfa"]["unassigned_virtual_devices"] or [])
-    yield from compare("orphan_devices", sorted(expected["orphan_devices"]), orphans)
+def summary_of_report() -> Json:
+    path = REPORT / "summary.json"
+    summary: Json = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"accounts": []}
+    return summary
 
 
-def user_differences(user_name: str, expected: Json | None, user: Json | None) -> t.Iterator[str]:
-    if expected is None or user is None:
-        yield f"user {user_name!r} is {'missing' if user is None else 'not expected'} in the record"
-        return
-    enabled = [device["kind"] for device in user["devices"] or [] if device["status"] == "enabled"]
-    found = {
-        "access": user["console_access"],
-        "mfa": user["mfa_state"],
-        "kinds": None if user["devices"] is None else sorted(enabled),
-    }
-    yield from compare(f"user {user_name!r}", {"access": "enabled", **expected}, found)
+def missing_pages(*names: str) -> list[str]:
+    pages = {name: REPORT / name for name in names}
+    whole = {name for name, page in pages.items() if page.exists() and page.read_bytes().rstrip().endswith(b"</html>")}
+    return [f"the report has no page {name}" for name in names if name not in whole]
 
 
-def gate_differences(expected: Json, row: Json | None) -> t.Iterator[str]:
-    if row is None:
-        yield "is not in the report"
-        return
-    reasons = row["reasons"]
-    for reason in reasons:
-        if not any(text in reason for text in expected["gate"]):
-            yield f"is red for an unexpected reason: {reason}"
-    for text in expected["gate"]:
-        if not any(text in reason for reason in reasons):
-            yield f"should be red because of {text}, and its reasons are: {'; '.join(reasons) or 'none'}"
-
-
-def compare(what: str, expected: object, found: object) -> t.Iterator[str]:
-    if expected != found:
-        yield f"{what} should be {expected!r} and is {found!r}"
+def gate_of(account: Json) -> list[str]:
+    return [*account["gate"], *account["gate_of_verdicts"]]
 
 
 def start_over_if_changed() -> None:
-    """Remove the records that another state of the checkout left: what is found, and how it is kept, may differ."""
-    digest = hashlib.sha256()
+    """Remove the records that another state of the checkout left: what is found, and how it is kept, may differ.
+
+    So it may from one day to the next: records remember when a password was first seen, but the accounts of the
+    scenario are as old as ever.
+    """
+    digest = hashlib.sha256(f"{dt.datetime.now(dt.UTC):%Y-%m-%d}".encode())
     for path in sorted(path for part in MADE_OF for path in (ROOT / part).rglob("*") if path.suffix in {".py", ".yml"}):
         digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
     made_of = HOME / "made-of"
     if not made_of.exists() or made_of.read_text(encoding="ascii") != digest.hexdigest():
         if RECORDS.exists():
-            say("The checkout has changed since the last demo, so its records are removed.")
+            say("The last demo was on another day or of another state of the checkout, so its records are removed.")
             shutil.rmtree(RECORDS)
         made_of.write_text(digest.hexdigest(), encoding="ascii")
 
 
 def changes_since_last_run(expected: Json) -> list[str]:
-    """Return the accounts of which the record says something else than the one before it, times apart."""
+    """Return the accounts of which a record says something else than the one before it, times apart."""
     changed = []
     for account_id, account in expected.items():
-        shelf = Shelf(account_id, "assessment")
-        if len(shelf.paths()) > 1 and found_in(shelf.latest()) != found_in(shelf.latest(2)):
-            changed.append(f"{account['host']}: the record says something else than the one before it")
+        for kind in KINDS:
+            shelf = Shelf(account_id, kind)
+            if len(shelf.paths()) > 1 and not expectations.same_findings(shelf.latest(), shelf.latest(2)):
+                changed.append(f"{account['host']}: the {kind} says something else than the one before it")
     return changed
 
 
-def found_in(record: Json) -> t.Any:
-    return timeless({key: record[key] for key in FOUND})
+def show_verdicts(expected: Json) -> None:
+    """Print how many users of each account have which verdict, as the report has it."""
+    accounts = summary_of_report()["accounts"]
+    counts = {account["name"]: (account["numbers"] or {}).get("by_verdict", {}) for account in accounts}
+    hosts = [account["host"] for account in expected.values() if account["host"] in counts]
+    verdicts = dict.fromkeys(verdict for of_account in counts.values() for verdict in of_account)
+    say("", f"{'Console users':<20}" + "".join(f"{host:>12}" for host in hosts))
+    for verdict in verdicts:
+        numbers = [counts[host].get(verdict, 0) for host in hosts]
+        say(f"  {verdict:<18}" + "".join(f"{number or '-':>12}" for number in numbers))
 
 
-def timeless(value: t.Any) -> t.Any:
-    if isinstance(value, dict):
-        return {key: timeless(item) for key, item in value.items() if key not in CHANCE}
-    if isinstance(value, list):
-        return [timeless(item) for item in value]
-    return TIME.sub("<time>", value) if isinstance(value, str) else value
-
-
-def show_records(expected: Json, run_id: str) -> None:
-    say("", f"Records of this run ({run_id}), each with a table for spreadsheets beside it:")
-    for account_id, account in expected.items():
-        say(f"  {account['host']:<12}{Shelf(account_id, 'assessment').paths()[-1].relative_to(ROOT)}")
-    say(f"  {'the run':<12}{Shelf('fleet', 'run').paths()[-1].relative_to(ROOT)}")
+def show_places(run_id: str) -> None:
+    say(
+        "",
+        f"Records of this run  {RECORDS.relative_to(ROOT)}/*/*/*-{run_id}.json",
+        f"Report               {REPORT.relative_to(ROOT)}: tables, numbers, and pages that a browser opens:",
+        f"                     {(REPORT / 'fleet.html').as_uri()}",
+    )
 
 
 def problems_of(expected: Json, records_before: int, status: int, verified: int) -> list[str]:
@@ -188,8 +178,7 @@ def problems_of(expected: Json, records_before: int, status: int, verified: int)
     runs = Shelf("fleet", "run")
     if len(runs.paths()) != records_before + 1:
         return ["the playbook left no record of its run; what went wrong is above"]
-    report = runs.latest()
-    problems = differences(expected, {row["name"]: row for row in report["facts"]["accounts"]})
+    problems = differences(expected, runs.latest())
     problems += changes_since_last_run(expected)
     if status != TASK_FAILED:
         problems.append(f"the playbook ended with {status}; two accounts are red, so it should end with {TASK_FAILED}")
@@ -203,11 +192,12 @@ def conclude(expected: Json, problems: list[str], records_before: int) -> int:
         say("", "The demo FAILED:", *(f"  - {problem}" for problem in problems))
         return 1
     users = sum(account["totals"]["console_users"] for account in expected.values())
-    red = [account["host"] for account in expected.values() if account["gate"]]
+    red = [account["host"] for account in expected.values() if gate_of(account)]
     say(
         "",
-        f"The demo succeeded: {users} console users of {len(expected)} accounts are recorded as the scenario has them,",
-        f"the records verify, and the playbook ended red, as it must, because of {' and '.join(red)} and nothing else.",
+        f"The demo succeeded: all facts and verdicts on {users} console users in {len(expected)} accounts are recorded",
+        "as the scenario has them, the records verify, and the playbook ended red, as it must, because of",
+        f"{' and '.join(red)} and nothing else.",
     )
     if records_before:
         say("Nothing differs from the run before it but times, and the chain that the records form.")
@@ -217,14 +207,16 @@ def conclude(expected: Json, problems: list[str], records_before: int) -> int:
 def demonstrate(expected: Json) -> int:
     start_over_if_changed()
     before = len(Shelf("fleet", "run").paths())
+    shutil.rmtree(REPORT, ignore_errors=True)
     with running_sandbox("demo", HOME) as sandbox:
         say(f"An embedded AWS answers at {sandbox.url}; it has the accounts of {SCENARIO.relative_to(ROOT)}.")
         environment = sandbox.environment(os.environ) | {"CONSOLE_MFA_RECORD_DIR": str(RECORDS)}
-        status = run(ASSESS, environment)
+        status = run(SITE, environment)
         verified = run([*VERIFY, json.dumps(STORED)], environment)
     problems = problems_of(expected, before, status, verified)
     if len(Shelf("fleet", "run").paths()) > before:
-        show_records(expected, Shelf("fleet", "run").latest()["run_id"])
+        show_verdicts(expected)
+        show_places(Shelf("fleet", "run").latest()["run_id"])
     return conclude(expected, problems, before)
 
 

@@ -64,7 +64,7 @@ def chat(views: t.Sequence[AccountView], changes: t.Iterable[Changes] = (), *, c
         _head(views, numbers, check_mode),
         _accounts(views),
         _gaps(judged, numbers),
-        _ahead(judged, numbers),
+        _ahead(numbers),
         _decisions(numbers),
         _look(numbers),
         _named("Red", [view for view in views if view.level is Level.RED], _why),
@@ -103,23 +103,14 @@ def _accounts(views: t.Sequence[AccountView]) -> str:
 def _gaps(judged: t.Sequence[AccountView], numbers: Numbers) -> str:
     if not numbers.counts.gaps:
         return "No gap." if judged else ""
-    # The numbers by verdict do not say who is due.
-    given = {
-        verdict: sum(one.gap and one.verdict is verdict for view in judged for one in _findings(view))
-        for verdict in _GAPS
-    }
-    parts = [f"{given[verdict]} {words}" for verdict, words in _GAPS.items() if given[verdict]]
+    parts = [f"{count} {words}" for verdict, words in _GAPS.items() if (count := numbers.gaps_by_verdict.get(verdict))]
     return f"{plural(numbers.counts.gaps, 'gap')}: {', '.join(parts)}."
 
 
-def _findings(view: AccountView) -> t.Sequence[t.Any]:
-    return view.record.findings if view.record else ()
-
-
-def _ahead(judged: t.Sequence[AccountView], numbers: Numbers) -> str:
+def _ahead(numbers: Numbers) -> str:
     if not numbers.counts.ahead:
         return ""
-    dates = [one.due for view in judged for one in _findings(view) if one.ahead and one.due]
+    dates = numbers.ahead_by_due
     first = f", the first by {min(dates).astimezone(dt.UTC):%Y-%m-%d}" if dates else ""
     return f"{plural(numbers.counts.ahead, 'console user')} due later{first}."
 

@@ -14,15 +14,18 @@ import dataclasses
 import errno
 import os
 import pathlib
-import secrets
-import stat
 import typing as t
 
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._files import (
+    DIRECTORY_MODE,
+    closing,
+    names_in,
+    open_directory,
+    open_root,
+    read_file,
+    written_aside,
+)
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._records import NameTakenError, Shelf, StoreError
-
-FILE_MODE = 0o640
-DIRECTORY_MODE = 0o750
-TEMPORARY_PREFIX = ".tmp-"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +45,7 @@ class DirectoryStore:
             if made:
                 root.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
                 root.chmod(DIRECTORY_MODE)  # whatever the umask took away
-                with _closing(_open_root(str(root.parent))) as parent:
+                with closing(open_root(str(root.parent))) as parent:
                     os.fsync(parent)
             if os.statvfs(self.path).f_flag & os.ST_RDONLY:
                 raise OSError(errno.EROFS, os.strerror(errno.EROFS))
@@ -52,17 +55,17 @@ class DirectoryStore:
 
     def shelves(self) -> list[Shelf]:
         found = []
-        with self._errors("list directory", self.path), _closing(_open_root(self.path)) as root:
-            for account_id in _names(root, only_directories=True):
-                with _closing(_open_directory(account_id, root)) as account:
-                    found += [(account_id, kind) for kind in _names(account, only_directories=True)]
+        with self._errors("list directory", self.path), closing(open_root(self.path)) as root:
+            for account_id in names_in(root, only_directories=True):
+                with closing(open_directory(account_id, root)) as account:
+                    found += [(account_id, kind) for kind in names_in(account, only_directories=True)]
         return sorted(filter(None, (_shelf_or_none(*parts) for parts in found)))
 
     def names(self, shelf: Shelf) -> list[str]:
         with self._errors("list directory", self._location(shelf)):
             try:
                 with self._open(shelf) as directory:
-                    return _names(directory)
+                    return names_in(directory)
             except FileNotFoundError:
                 if pathlib.Path(self.path).is_dir():
                     return []
@@ -70,7 +73,7 @@ class DirectoryStore:
 
     def read(self, shelf: Shelf, name: str) -> bytes:
         with self._errors("read file", self._location(shelf, name)), self._open(shelf) as directory:
-            return _read_file(directory, name)
+            return read_file(directory, name)
 
     def write_once(self, shelf: Shelf, name: str, data: bytes) -> str:
         location = self._location(shelf, name)
@@ -81,9 +84,9 @@ class DirectoryStore:
     @contextlib.contextmanager
     def _open(self, shelf: Shelf, *, create: bool = False) -> t.Iterator[int]:
         with (
-            _closing(_open_root(self.path)) as root,
-            _closing(_open_directory(shelf.account_id, root, create=create)) as account,
-            _closing(_open_directory(shelf.kind, account, create=create)) as directory,
+            closing(open_root(self.path)) as root,
+            closing(open_directory(shelf.account_id, root, create=create)) as account,
+            closing(open_directory(shelf.kind, account, create=create)) as directory,
         ):
             yield directory
 
@@ -126,61 +129,11 @@ def _shelf_or_none(account_id: str, kind: str) -> Shelf | None:
         return None
 
 
-# --- files and directories by descriptor -----------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def _closing(descriptor: int) -> t.Iterator[int]:
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def _open_root(path: str) -> int:
-    return os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-
-
-def _open_directory(name: str, parent: int, *, create: bool = False) -> int:
-    made = False
-    if create:
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(name, mode=DIRECTORY_MODE, dir_fd=parent)
-            made = True
-    descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
-    if made:
-        os.fchmod(descriptor, DIRECTORY_MODE)  # whatever the umask took away
-        os.fsync(parent)
-    return descriptor
-
-
-def _names(directory: int, *, only_directories: bool = False) -> list[str]:
-    with os.scandir(directory) as entries:
-        return sorted(entry.name for entry in entries if not only_directories or entry.is_dir(follow_symlinks=False))
-
-
-def _read_file(directory: int, name: str) -> bytes:
-    # Without O_NONBLOCK, a FIFO in the place of a file would hang the run.
-    descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=directory)
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(errno.ENOTDIR, "not a plain file")
-        return file.read()
-
-
 def _write_once(directory: int, name: str, data: bytes) -> None:
-    temporary = f"{TEMPORARY_PREFIX}{name}-{secrets.token_hex(8)}"
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE, dir_fd=directory)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(descriptor, FILE_MODE)
-            file.write(data)
-            file.flush()
-            os.fsync(descriptor)
-        os.link(temporary, name, src_dir_fd=directory, dst_dir_fd=directory, follow_symlinks=False)
+        with written_aside(directory, name, data) as temporary:
+            os.link(temporary, name, src_dir_fd=directory, dst_dir_fd=directory, follow_symlinks=False)
     except FileExistsError:
-        if _read_file(directory, name) != data:
+        if read_file(directory, name) != data:
             raise NameTakenError(name) from None
-    finally:
-        os.unlink(temporary, dir_fd=directory)
     os.fsync(directory)

@@ -126,7 +126,14 @@ class EnrollmentPlan:
 
     def document(self) -> Json:
         """``users`` one by one, and the same ``by_category`` (in the order of the policy, the empty ones left out)."""
+        account = self.judgement.observed.account
         return {
+            "account": {
+                "account_id": account.account_id,
+                "alias": account.alias,
+                "partition": account.partition,
+                "sign_in_url": account.sign_in_url,
+            },
             "users": [user.document(self.judgement) for user in self.users],
             "by_category": self.by_category(),
             "summary": _counts(self.users),

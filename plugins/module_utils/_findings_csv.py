@@ -64,10 +64,13 @@ COLUMNS = (
 #: The columns about the account.
 _OF_ACCOUNT = 5
 
+#: The first line of the file.
+HEADS = csv_lines([COLUMNS])
+
 
 def findings_csv(views: t.Iterable[AccountView]) -> t.Iterator[bytes]:
     """Yield the file in parts, one for each account after the heads: a fleet is never in memory at once."""
-    yield csv_lines([COLUMNS])
+    yield HEADS
     for view in views:
         yield account_lines(view)
 

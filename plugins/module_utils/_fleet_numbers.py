@@ -13,6 +13,9 @@ import typing as t
 
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._judge import coverage_percent
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import Json, iso
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._report import Row, holds_everywhere
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._report import fleet_summary as rows_summary
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_numbers import Kind, number
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_views import (
     AccountView,
     Counts,
@@ -20,9 +23,6 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_views
     Numbers,
     total,
 )
-
-#: How an account stands, as keys of JSON.
-LEVELS = tuple(map(str, Level))
 
 
 def account_summary(view: AccountView) -> Json:
@@ -64,28 +64,37 @@ def fleet_summary(views: t.Sequence[AccountView]) -> Json:
     }
 
 
-def job_summary(views: t.Sequence[AccountView]) -> Json:
-    """What a job tells the next one (``set_stats``): the fleet, and of each account a line of a few words."""
-    fleet = fleet_summary(views)
-    fleet["numbers"].pop("by_category")
-    return {"fleet": fleet, "accounts": {view.account_id: _line(view) for view in views if view.account_id}}
+def job_numbers(rows: t.Sequence[Row], kind: Kind) -> Json:
+    """What a job tells the next one (``set_stats``): the fleet, and of each account a few words; from rows alone, so
+    that it is the same whether files are written or not."""
+    judged = kind == "validation"
+    fleet: Json = {"kind": kind, **_rows_summary(rows, kind), "sandbox": any(row["sandbox"] for row in rows)}
+    if judged:
+        fleet |= {key: holds_everywhere(rows, key) for key in ("compliant", "rollout_complete")}
+    return {"fleet": fleet, "accounts": [_line(row, judged=judged) for row in rows]}
 
 
-def _line(view: AccountView) -> Json:
-    judged = view.record is not None and view.record.judged
-    counts = view.numbers.counts
-    return {
-        "name": view.name,
-        "level": str(view.level),
-        "coverage_percent": counts.coverage_percent if judged else None,
-        "gaps": counts.gaps if judged else None,
-    }
+def _rows_summary(rows: t.Sequence[Row], kind: Kind) -> Json:
+    """``compliant`` is the word for whether the fleet is; how many accounts are has another."""
+    summary = rows_summary(rows, kind)
+    return {{"compliant": "compliant_accounts"}.get(key, key): value for key, value in summary.items()}
+
+
+def _line(row: Row, *, judged: bool) -> Json:
+    line: Json = {"account_id": row["account_id"], "name": row["name"], "status": row["status"], "red": row["red"]}
+    if judged:
+        summary = row["summary"] or {}
+        line |= {"compliant": row["compliant"], "gaps": number(summary, "gaps")}
+        line["coverage_percent"] = summary.get("coverage_percent")
+    return line
 
 
 def _numbers(numbers: Numbers) -> Json:
     return {
         **_counts(numbers.counts),
         "by_verdict": dict(numbers.by_verdict),
+        "gaps_by_verdict": dict(numbers.gaps_by_verdict),
+        "due_later_by_date": {iso(due): count for due, count in sorted(numbers.ahead_by_due.items())},
         "by_category": {name: _counts(counts) for name, counts in numbers.by_category.items()},
         "devices_by_kind": dict(numbers.by_kind),
         "users_by_devices": dict(numbers.users_by_devices),

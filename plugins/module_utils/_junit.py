@@ -29,16 +29,24 @@ ACCOUNT_CASE = "(the account was read completely and recently)"
 Outcome = t.Literal["failure", "error", "skipped"]
 
 
-def junit(views: t.Iterable[AccountView]) -> t.Iterator[bytes]:
-    """Yield the file in parts, one for each account: a fleet is never in memory at once."""
+def _frame() -> tuple[bytes, bytes]:
+    """What comes before the suites, and what after them."""
     root = ET.Element("testsuites", {"name": SUITES})
     root.text = "\n"  # so that it has an end of its own
     empty: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
     start, end = empty.rsplit(b"</", 1)
-    yield start
+    return start, b"</" + end + b"\n"
+
+
+START, END = _frame()
+
+
+def junit(views: t.Iterable[AccountView]) -> t.Iterator[bytes]:
+    """Yield the file in parts, one for each account: a fleet is never in memory at once."""
+    yield START
     for view in views:
         yield suite(view)
-    yield b"</" + end + b"\n"
+    yield END
 
 
 def suite(view: AccountView) -> bytes:

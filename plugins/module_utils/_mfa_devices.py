@@ -289,5 +289,5 @@ def _note_missing(account: Account, rows: t.Sequence[Json], unassigned: Unassign
     if unassigned.error and unassigned.tags:
         account.miss(Missing.because("tags of unassigned virtual devices", unassigned.error), incomplete=True)
     if any(row["devices"] is not None and not row["devices_complete"] for row in rows):
-        reason = "bulk mode does not look for further devices of users who have a virtual one"
+        reason = "further devices were not looked for where a listed virtual one was enough"
         account.miss(Missing("device_count, multiple_devices", reason), incomplete=False)

@@ -114,6 +114,11 @@ def account_rows(
         for account_id, decision in fleet["left_out"].items()
         if account_id not in in_inventory
     ]
+    return in_order(rows)
+
+
+def in_order(rows: t.Iterable[Row]) -> list[Row]:
+    """Return the rows, red ones first, then those with gaps, by name."""
     return sorted(rows, key=_red_first)
 
 

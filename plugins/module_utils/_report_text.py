@@ -143,6 +143,13 @@ def gate_lines(red_accounts: t.Sequence[Mapping], accounts: int, kind: Kind = "a
     ]
 
 
+def files_lines(directory: str, files: t.Sequence[str]) -> list[str]:
+    """Return where the report is to be opened, if it was written."""
+    if not files:
+        return []
+    return ["", terminal_safe(f"Report: {directory.rstrip('/')}/fleet.html ({plural(len(files), 'file')})")]
+
+
 def _heads(kind: Kind) -> list[tuple[str, str]]:
     last = [("root", "MFA"), ("data", "age"), ("", "read")]
     if kind == "validation":

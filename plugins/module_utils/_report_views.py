@@ -172,6 +172,9 @@ class Counts:
         )
 
 
+_Key = t.TypeVar("_Key")
+
+
 @dataclasses.dataclass(frozen=True)
 class Numbers:
     """What can be counted of an account or a fleet. ``by_category`` is in the order of the policy; ``by_kind`` counts
@@ -180,6 +183,8 @@ class Numbers:
 
     counts: Counts = Counts()
     by_verdict: t.Mapping[str, int] = dataclasses.field(default_factory=dict)
+    gaps_by_verdict: t.Mapping[str, int] = dataclasses.field(default_factory=dict)
+    ahead_by_due: t.Mapping[dt.datetime, int] = dataclasses.field(default_factory=dict)
     by_category: t.Mapping[str, Counts] = dataclasses.field(default_factory=dict)
     by_kind: t.Mapping[str, int] = dataclasses.field(default_factory=dict)
     users_by_devices: t.Mapping[str, int] = dataclasses.field(default_factory=dict)
@@ -193,6 +198,8 @@ class Numbers:
         return Numbers(
             self.counts + other.counts,
             _sum(self.by_verdict, other.by_verdict),
+            _sum(self.gaps_by_verdict, other.gaps_by_verdict),
+            _sum(self.ahead_by_due, other.ahead_by_due),
             categories,
             _sum(self.by_kind, other.by_kind),
             _sum(self.users_by_devices, other.users_by_devices),
@@ -201,7 +208,7 @@ class Numbers:
         )
 
 
-def _sum(one: t.Mapping[str, int], other: t.Mapping[str, int]) -> dict[str, int]:
+def _sum(one: t.Mapping[_Key, int], other: t.Mapping[_Key, int]) -> dict[_Key, int]:
     return {key: one.get(key, 0) + other.get(key, 0) for key in [*one, *(key for key in other if key not in one)]}
 
 
@@ -213,12 +220,15 @@ def numbers_of(
 ) -> Numbers:
     """``by_category`` comes from the record: only the judge knows why a user is in none."""
     verdicts = collections.Counter(one.verdict for one in findings)
+    gaps = collections.Counter(one.verdict for one in findings if one.gap)
     kinds = collections.Counter(device.kind for one in findings for device in one.enabled_devices)
     statuses = collections.Counter(decision.status for decision in decisions)
     statuses["expiring"] = sum(decision.expiring and decision.status == "valid" for decision in decisions)
     return Numbers(
         Counts.of(findings),
         {str(verdict): verdicts[verdict] for verdict in Verdict},
+        {str(verdict): gaps[verdict] for verdict in Verdict},
+        dict(collections.Counter(one.due for one in findings if one.ahead and one.due)),
         by_category,
         dict(sorted(kinds.items())),
         _users_by_devices(findings),
@@ -386,11 +396,19 @@ class AccountView:
         return self.record.numbers if self.record else Numbers()
 
     def for_fleet(self) -> AccountView:
-        """The same without the users who need nobody's attention: numbers stay, so that a fleet fits into memory."""
+        """The same with its gaps only, and without what only its own page lists. Numbers stay."""
         if self.record is None:
             return self
-        kept = tuple(one for one in self.record.findings if one.gap or one.ahead)
-        return dataclasses.replace(self, record=dataclasses.replace(self.record, findings=kept))
+        small = self.with_findings(one for one in self.record.findings if one.gap)
+        return dataclasses.replace(
+            small, record=dataclasses.replace(t.cast("RecordView", small.record), discrepancies=(), missing=())
+        )
+
+    def with_findings(self, findings: t.Iterable[FindingView]) -> AccountView:
+        """The same with these findings; its numbers are still those of all."""
+        if self.record is None:
+            return self
+        return dataclasses.replace(self, record=dataclasses.replace(self.record, findings=tuple(findings)))
 
 
 _LEVELS = list(Level)

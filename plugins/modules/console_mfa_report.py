@@ -16,8 +16,9 @@ description:
     of the inventory whether it was read completely and recently, and of validations, whether it is compliant.
   - An account without a record, with a failed, incomplete, damaged or too old one is red. Whatever does not say of
     itself that it is complete is not.
-  - Reads O(store) with the controller's own credentials, and changes nothing. Without a store, there is nothing to say
-    of accounts that were not run.
+  - Reads O(store) with the controller's own credentials. Without a store, there is nothing to say of accounts that were
+    not run.
+  - Reads no AWS account and changes nothing but the files in O(output_dir).
 author:
   - iamguard.console_mfa contributors (@iamguard)
 options:
@@ -73,6 +74,20 @@ options:
       - How old, in hours, the latest record of an account may be that was not run; at most 8784 (a year).
     type: float
     default: 26
+  output_dir:
+    description:
+      - Where to write the report as files, an absolute path; made if it is not there. Without it, none are written.
+      - C(fleet.html) and C(accounts/<account id>.html) are pages for people, C(fleet-counts.html) one that names no
+        user, for wide circulation. Each is one file that loads nothing from anywhere.
+      - C(findings.csv) has a line for each console user, for spreadsheets; C(summary.json) the numbers of each account
+        and of the fleet; C(junit.xml) a test case for each console user, for pipelines; C(chat.txt) a few lines for a
+        chat.
+      - They are made from the records in O(store), also those of this run. An account without one is red in them, and
+        then it is in RV(red) and RV(gate) too.
+      - Each file appears at once and whole. Files of accounts that are not expected any more stay until they are
+        removed. Files have mode 0640 and directories 0750.
+      - Only for O(kind=validation).
+    type: path
   run_id:
     description:
       - What the run is called in records.
@@ -80,7 +95,8 @@ options:
 attributes:
   check_mode:
     details:
-      - Changes nothing, and marks its text.
+      - Reads the same, and marks its text and files. Files are written in check mode too, as records are - the report
+        of a check-mode run would be of no use without them, and nothing but O(output_dir) is touched.
 extends_documentation_fragment:
   - iamguard.console_mfa.attributes
   - iamguard.console_mfa.attributes.info_module
@@ -252,6 +268,24 @@ rollout_complete:
   returned: success
   type: bool
   sample: false
+numbers:
+  description:
+    - The numbers of the fleet (C(fleet)) and a few of each account (C(accounts)), to be handed to C(set_stats). No user
+      is named in them.
+  returned: success
+  type: dict
+  sample:
+    fleet: {"kind": "validation", "accounts": 2, "red": 1, "gaps": 9, "coverage_percent": 70.9, "compliant": false}
+    accounts:
+      - {"account_id": "111122223333", "name": "production", "status": "complete", "red": false, "compliant": false,
+        "gaps": 9, "coverage_percent": 70.9}
+files:
+  description: The files that were written to O(output_dir), sorted; empty without it, and where they could not all be
+    written, which RV(gate) says then.
+  returned: success
+  type: list
+  elements: str
+  sample: [/var/www/console-mfa/fleet.html]
 text:
   description: The summary, as lines that a terminal can show whatever the accounts contain.
   returned: success
@@ -269,109 +303,135 @@ gate:
 """
 
 import datetime as dt
+import pathlib
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from ansible_collections.iamguard.console_mfa.plugins.module_utils import _report, _report_text
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._fleet import account_id_problem, check_fleet
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._records import (
-    RecordError,
-    Shelf,
-    Store,
-    StoreError,
-    StoreSettingsError,
-    latest_record,
+from ansible_collections.iamguard.console_mfa.plugins.module_utils import _report, _report_page, _report_text
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._fleet import (
+    FleetCheck,
+    account_id_problem,
+    check_fleet,
 )
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._fleet_numbers import job_numbers
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._records import StoreError, StoreSettingsError
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_files import About, Folder, write_report
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_numbers import GAP_VERDICTS
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_sources import Sources
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._store import STORE_OPTIONS, open_store
 
 # A year, as for the longest decision: facts that are older are nobody's recent assessment.
 MAX_RECORD_AGE_HOURS = 366 * 24
 
+ARGUMENTS = {
+    "kind": {"type": "str", "choices": ["assessment", "validation"], "default": "assessment"},
+    "accounts": {"type": "dict", "required": True},
+    "results": {"type": "dict", "default": {}},
+    "run_hosts": {"type": "list", "elements": "str", "default": []},
+    "accounts_out_of_scope": {"type": "list", "elements": "raw", "default": []},
+    "fail_on": {
+        "type": "list",
+        "elements": "str",
+        "choices": list(GAP_VERDICTS),
+        "default": ["unknown", "undecided"],
+    },
+    "store": {"type": "dict", "options": STORE_OPTIONS},
+    "max_record_age": {"type": "float", "default": 26},
+    "output_dir": {"type": "path"},
+    "run_id": {"type": "str"},
+}
 
-def latest_records(
-    settings: dict[str, t.Any] | None, account_ids: list[str], kind: str
-) -> dict[str, dict[str, t.Any] | None]:
-    """Return what is needed of the latest record of each account; one that cannot be relied on as its problem."""
-    if not account_ids:
-        return {}
+
+def options_problem(options: dict[str, t.Any]) -> str | None:
+    """Return what is wrong with the options taken together."""
+    if not 0 <= options["max_record_age"] <= MAX_RECORD_AGE_HOURS:  # "not a number" is not between them either
+        return f"max_record_age must be 0 to {MAX_RECORD_AGE_HOURS} (hours)"
+    directory = options["output_dir"]
+    if directory is None:
+        return None
+    if options["kind"] != "validation":
+        return "output_dir is for kind=validation: there are no files of assessments"
+    if not pathlib.PurePath(directory).is_absolute():
+        return f"output_dir is {directory!r}; it must be an absolute path, such as {{{{ playbook_dir }}}}/reports"
+    return None if _report_page.HAS_JINJA2 else missing_required_lib("jinja2", reason="for the pages of the report")
+
+
+def open_sources(settings: dict[str, t.Any] | None, kind: str) -> tuple[Sources | None, str | None]:
+    """Return the store, or why there is none."""
     if not settings:
-        return {account_id: {"problem": "there is no record store to look in"} for account_id in account_ids}
+        return None, "there is no record store to look in"
     try:
-        store = open_store(settings)
+        return Sources(open_store(settings), kind), None
     except (StoreError, StoreSettingsError) as problem:
-        return {account_id: {"problem": str(problem)} for account_id in account_ids}
-    return {account_id: latest_outline(store, account_id, kind) for account_id in account_ids}
+        return None, str(problem)
 
 
-def latest_outline(store: Store, account_id: str, kind: str) -> dict[str, t.Any] | None:
+def accounts_not_run(options: dict[str, t.Any], fleet: FleetCheck) -> list[str]:
+    """Return the ids of the accounts of which the store is asked."""
+    return [
+        account_id
+        for name, account_id in options["accounts"].items()
+        if not (options["results"].get(name) or name in options["run_hosts"] or account_id_problem(account_id, name))
+        and account_id not in fleet["left_out"]
+    ]
+
+
+def write_files(
+    directory: str, rows: list[_report.Row], sources: Sources | None, about: About
+) -> tuple[list[str], list[str]]:
+    """Return the files, and why they could not be written: the run fails then, but not before the report was shown."""
     try:
-        latest = latest_record(store, Shelf.of(account_id, kind))
-    except (StoreError, RecordError) as problem:
-        return {"problem": str(problem)}
-    if latest.damaged:
-        # What came before the damaged one would be older than it looks.
-        return {"problem": "; ".join(f"{problem.record} {problem.message}" for problem in latest.damaged)}
-    return None if latest.record is None else _report.outline(latest.record)
+        return write_report(Folder(pathlib.Path(directory)), rows, sources, about), []
+    except OSError as problem:
+        return [], [f"The files of the report could not be written to {directory}: {problem}"]
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "kind": {"type": "str", "choices": ["assessment", "validation"], "default": "assessment"},
-            "accounts": {"type": "dict", "required": True},
-            "results": {"type": "dict", "default": {}},
-            "run_hosts": {"type": "list", "elements": "str", "default": []},
-            "accounts_out_of_scope": {"type": "list", "elements": "raw", "default": []},
-            "fail_on": {
-                "type": "list",
-                "elements": "str",
-                "choices": list(GAP_VERDICTS),
-                "default": ["unknown", "undecided"],
-            },
-            "store": {"type": "dict", "options": STORE_OPTIONS},
-            "max_record_age": {"type": "float", "default": 26},
-            "run_id": {"type": "str"},
-        },
-        supports_check_mode=True,
-    )
-    kind, accounts, results, run_hosts = (module.params[name] for name in ("kind", "accounts", "results", "run_hosts"))
-    if not 0 <= module.params["max_record_age"] <= MAX_RECORD_AGE_HOURS:  # "not a number" is not between them either
-        module.fail_json(msg=f"max_record_age must be 0 to {MAX_RECORD_AGE_HOURS} (hours)")
-    now = dt.datetime.now(dt.UTC)
-    fleet = check_fleet(accounts, module.params["accounts_out_of_scope"], today=now.date())
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    options = module.params
+    if problem := options_problem(options):
+        module.fail_json(msg=problem)
+    now, kind = dt.datetime.now(dt.UTC), options["kind"]
+    fleet = check_fleet(options["accounts"], options["accounts_out_of_scope"], today=now.date())
     if fleet["problems"]:
         module.fail_json(msg=" ".join(fleet["problems"]))
-    not_run = [
-        account_id
-        for name, account_id in accounts.items()
-        if not (results.get(name) or name in run_hosts or account_id_problem(account_id, name))
-        and account_id not in fleet["left_out"]
-    ]
+    sources, no_store = open_sources(options["store"], kind)
     rows = _report.account_rows(
-        accounts,
-        results,
-        latest_records(module.params["store"], not_run, kind),
+        options["accounts"],
+        options["results"],
+        {
+            account_id: sources.latest(account_id) if sources else {"problem": no_store}
+            for account_id in accounts_not_run(options, fleet)
+        },
         fleet,
-        run_hosts=run_hosts,
+        run_hosts=options["run_hosts"],
         now=now,
-        max_record_age=dt.timedelta(hours=module.params["max_record_age"]),
+        max_record_age=dt.timedelta(hours=options["max_record_age"]),
         kind=kind,
-        fail_on=module.params["fail_on"],
+        fail_on=options["fail_on"],
     )
+    files, problems = [], []
+    if options["output_dir"]:
+        about = About(now, options["run_id"], module.check_mode)
+        files, problems = write_files(options["output_dir"], rows, sources, about)
+        # They may have found that a record is no evidence.
+        rows = _report.in_order(rows)
     red = _report.red(rows)
     judged = kind == "validation"
+    text = _report_text.render(rows, kind=kind, run_id=options["run_id"], check_mode=module.check_mode)
     module.exit_json(
-        changed=False,
+        changed=bool(files),
         accounts=rows,
         red=red,
         summary=_report.fleet_summary(rows, kind),
         compliant_reading=_report.read_completely(rows),
         compliant=_report.holds_everywhere(rows, "compliant") if judged else None,
         rollout_complete=_report.holds_everywhere(rows, "rollout_complete") if judged else None,
-        text=_report_text.render(rows, kind=kind, run_id=module.params["run_id"], check_mode=module.check_mode),
-        gate=_report_text.gate_lines(red, len(rows), kind),
+        numbers=job_numbers(rows, kind),
+        files=files,
+        text=text + _report_text.files_lines(options["output_dir"], files),
+        gate=_report_text.gate_lines(red, len(rows), kind) + [_report_text.terminal_safe(text) for text in problems],
     )
 
 

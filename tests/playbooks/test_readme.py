@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import pathlib
 import re
 import typing as t
 
@@ -17,7 +18,7 @@ from support.fleet import ROOT, Fleet, Json, console_user
 from support.observing import READ_ACTIONS
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-ROLE = ROOT / "roles" / "mfa_assessment"
+ROLES = sorted((ROOT / "roles").iterdir())
 
 
 def block(language: str) -> str:
@@ -59,21 +60,24 @@ def test_its_inventory_and_its_policy_assess_an_account(fleet_of: t.Callable[...
     }
 
 
-@pytest.mark.parametrize("path", [ROOT / "README.md", ROLE / "README.md"], ids=["README", "role"])
+@pytest.mark.parametrize(
+    "path", [ROOT / "README.md", *(role / "README.md" for role in ROLES)], ids=lambda path: str(path.parent.name)
+)
 def test_its_links_lead_somewhere(path: t.Any) -> None:
     links = re.findall(r"\]\((?!https?:|#)([^)#]+)\)", path.read_text(encoding="utf-8"))
     assert [link for link in links if not (path.parent / link).exists()] == []
 
 
-def test_the_readme_of_the_role_names_every_input_with_its_default() -> None:
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: str(role.name))
+def test_the_readme_of_a_role_names_every_input_with_its_default(role: pathlib.Path) -> None:
     rows = re.findall(
-        r"^\| `(mfa_assessment_\w+)` \| (?:all )?`(console_mfa_\w+?)(?:_\*)?` \| (.*?) \|",
-        (ROLE / "README.md").read_text(encoding="utf-8"),
+        rf"^\| `({role.name}_\w+)` \| (?:all )?`(console_mfa_\w+?)(?:_\*)?` \| (.*?) \|",
+        (role / "README.md").read_text(encoding="utf-8"),
         re.MULTILINE,
     )
-    role_vars = (ROLE / "vars" / "main.yml").read_text(encoding="utf-8")
-    defaults = yaml.safe_load((ROLE / "defaults" / "main.yml").read_text(encoding="utf-8"))
-    specs = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))
+    role_vars = (role / "vars" / "main.yml").read_text(encoding="utf-8")
+    defaults = yaml.safe_load((role / "defaults" / "main.yml").read_text(encoding="utf-8"))
+    specs = yaml.safe_load((role / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))
     assert [name for name, _variable, _default in rows] == list(defaults)
     assert list(specs["argument_specs"]["main"]["options"]) == list(defaults)
     for name, variable, default in rows:

@@ -14,6 +14,14 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._assessment i
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._content import Request, content
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._judge import Observed, judge
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._policy import read_rules
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_record import account_view
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_views import (
+    AccountView,
+    Changes,
+    History,
+    Point,
+    RecordView,
+)
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._wording import AccountName
 from support.judging import (
     ACCOUNT_ID,
@@ -80,18 +88,22 @@ def every_verdict() -> list[Json]:
     ]
 
 
-def decisions_of_every_verdict() -> Json:
+def decisions_of_every_verdict(account_id: str = ACCOUNT_ID) -> Json:
+    there: Json = {"account_ids": [account_id]}
     return {
         "exceptions": {
             EXCEPTIONS: [
-                exception("fay"),
-                exception("hal", approved_on="2026-10-01", expires="2026-11-10"),
-                exception("ada", expires="2026-11-30"),
-                exception("nobody"),
+                exception("fay", **there),
+                exception("hal", approved_on="2026-10-01", expires="2026-11-10", **there),
+                exception("ada", expires="2026-11-30", **there),
+                exception("moved-away", **there),
             ]
         },
         "out_of_scope": {
-            OUT_OF_SCOPE: [out_of_scope("gus"), out_of_scope("ivy", approved_on="2026-09-01", expires="2026-11-01")]
+            OUT_OF_SCOPE: [
+                out_of_scope("gus", **there),
+                out_of_scope("ivy", approved_on="2026-09-01", expires="2026-11-01", **there),
+            ]
         },
     }
 
@@ -202,3 +214,87 @@ def account_row(name: str = "production", account_id: str = ACCOUNT_ID, **change
         "run_id": "4f1d0c7a92be",
         "sandbox": False,
     } | changes
+
+
+# --- a fleet ---------------------------------------------------------------------------------------------------------
+
+STAGING, SANDBOX_ID, CLOSED = "222233334444", "333344445555", "444455556666"
+
+
+def rows_of_all() -> list[Json]:
+    """Every verdict, contradicted among them."""
+    return [*every_verdict(), row(device("virtual", "lea"), user_name="lea")]
+
+
+def signed_in_without_mfa(*user_names: str) -> dict[str, Json]:
+    """Evidence about these users; there is none about the others."""
+    told = {"evidence": "contradicted", "last_without_mfa": "2026-11-20T07:15:00Z"}
+    everybody = {user["user_id"]: {"evidence": "none"} for user in rows_of_all()}
+    return everybody | {row(user_name=name)["user_id"]: told for name in user_names}
+
+
+def orphan(name: str = "left-behind") -> Json:
+    serial = f"arn:aws:iam::{ACCOUNT_ID}:mfa/{name}"
+    return {"serial_number": serial, "name": name, "tags": {}, "ours": False, "suspected_user": "cleo"}
+
+
+def history_of(view: RecordView, *coverage: float) -> History:
+    """Weekly validations with so much coverage, up to the record's own, and changes since the last."""
+    counts = view.numbers.counts
+    weeks = [NOW - dt.timedelta(weeks=len(coverage) - index) for index in range(len(coverage))]
+    scope = counts.in_scope
+    points = [
+        Point(at, counts.console_users, scope, round(scope * part), counts.gaps + 2)
+        for at, part in zip(weeks, coverage, strict=True)
+    ]
+    points.append(Point(NOW, counts.console_users, scope, counts.meeting, counts.gaps))
+    granted = tuple(decision for decision in view.decisions if decision.user_name == "fay")
+    changes = Changes(
+        since=weeks[-1],
+        run_id="0123456789ab",
+        new_users=("z-new-ben",),
+        lost_mfa=("cleo",),
+        closed_gaps=("kim", "ada"),
+        new_gaps=("cleo", "zed"),
+        new_decisions=granted,
+    )
+    return History(tuple(points), changes)
+
+
+def fleet() -> tuple[list[AccountView], dict[str, History]]:
+    """Five accounts: one read incompletely with every verdict, one with gaps, one without, one left out, one lost."""
+    evidence = signed_in_without_mfa("lea")
+    all_of_it = record(rows_of_all(), None, decisions_of_every_verdict(), evidence=evidence, unassigned=[orphan()])
+    some = [
+        user
+        for user in every_verdict()
+        if user["user_name"] in ("ada", "ben", "cleo", "dan", "gus", "kim", "z-new-ben")
+    ]
+    gaps = record(some, None, decisions_of_every_verdict(STAGING), account_id=STAGING, alias="example-staging")
+    fine = record(
+        [row(device("virtual", "phone"), user_name="ada"), row(device("fido", "two"), user_name="kim")],
+        account_id=SANDBOX_ID,
+        alias=None,
+        missing=[{"fact": "report_generated_at", "reason": "live mode asks for no report", "permission": None}],
+    )
+    views = [
+        account_view(account_row(status="incomplete", reasons=["1 console user unknown"]), all_of_it),
+        account_view(account_row("staging", STAGING), gaps),
+        account_view(account_row("tools", SANDBOX_ID, age_seconds=7200, **{"from": "record"}), fine),
+        account_view(
+            account_row("legacy", CLOSED, status="left_out", run_id=None, read_at=None, age_seconds=None)
+            | {"note": "left out: to be closed (approved by ciso@example.com on 2026-11-01, until 2027-03-31)"},
+            None,
+        ),
+        account_view(
+            account_row("partner", "555566667777", status="missing", run_id=None, read_at=None, age_seconds=None)
+            | {"reasons": ["not run now, and the store has no record of it"]},
+            None,
+        ),
+    ]
+    history = {
+        view.account_id: history_of(view.record, 0.0, 0.1, 0.1, 0.3, 0.2)
+        for view in views[:2]
+        if view.record is not None
+    }
+    return views, history

@@ -261,6 +261,12 @@ def test_summary() -> None:
 
 def test_an_account_without_console_users_has_an_empty_plan() -> None:
     assert plan([]).document() == {
+        "account": {
+            "account_id": ACCOUNT_ID,
+            "alias": "example-production",
+            "partition": "aws",
+            "sign_in_url": "https://example-production.signin.aws.amazon.com/console",
+        },
         "users": [],
         "by_category": [],
         "summary": {"console_users": 0, "to_enroll": 0, "overdue": 0, "next_due": None, "by_action": {}},

@@ -208,7 +208,7 @@ def test_without_an_account_it_is_still_a_whole_file() -> None:
 
 def test_hostile_text_is_text_in_xml() -> None:
     data = b"".join(_junit.junit([hostile()])).decode("utf-8")
-    assert all(char in "\n" or char.isprintable() for char in data)
+    assert all(char == "\n" or char.isprintable() for char in data)
     root = ET.fromstring(data)
     assert {child.tag for child in root.iter()} == {
         "testsuites",
@@ -287,27 +287,10 @@ def test_a_fleet_is_compliant_if_every_account_is_and_there_is_one() -> None:
 
 def test_no_user_is_named_in_numbers() -> None:
     views = [everybody(), good(), hostile()]
-    text = json.dumps([_fleet_numbers.fleet_summary(views), _fleet_numbers.job_summary(views)])
+    text = json.dumps(_fleet_numbers.fleet_summary(views))
     text += json.dumps([_fleet_numbers.account_summary(view) for view in views[:2]])
     assert not [name for name in VERDICTS if f'"{name}"' in text or f" {name}" in text]
     assert "arn:" not in text
-
-
-def test_three_hundred_accounts_fit_into_the_statistics_of_a_job() -> None:
-    one = good()
-    views = [
-        account_view(account_row(f"account-{number:03d}", f"{number:012d}", status="failed", reasons=["x"]), None)
-        for number in range(299)
-    ]
-    summary = _fleet_numbers.job_summary([*views, one])
-    assert len(summary["accounts"]) == 300
-    assert len(json.dumps(summary)) < 50_000
-    assert summary["accounts"][STAGING] == {
-        "name": "staging",
-        "level": "compliant",
-        "coverage_percent": 100.0,
-        "gaps": 0,
-    }
 
 
 # --- chat ------------------------------------------------------------------------------------------------------------
@@ -319,8 +302,10 @@ def test_a_message() -> None:
     assert _chat.chat(views, [changes]).splitlines() == [
         "Console MFA: NOT COMPLIANT. 3 of 11 console users in scope meet the policy, 27.2 percent.",
         "4 accounts: 2 red, 1 compliant, 1 left out.",
-        "7 gaps: 1 overdue, 1 with a wrong device, 1 with too few devices, 1 with an expired exception, "
-        "1 with an expired out-of-scope decision, 1 undecided, 1 unknown.",
+        (
+            "7 gaps: 1 overdue, 1 with a wrong device, 1 with too few devices, 1 with an expired exception, "
+            "1 with an expired out-of-scope decision, 1 undecided, 1 unknown."
+        ),
         "1 console user due later, the first by 2026-12-15.",
         "Decisions: 1 excepted, 1 out of scope, 1 stale.",
         "4 discrepancies to look at.",

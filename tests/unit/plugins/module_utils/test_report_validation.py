@@ -7,13 +7,19 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import typing as t
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.iamguard.console_mfa.plugins.module_utils import _report, _report_numbers, _report_text
+from ansible_collections.iamguard.console_mfa.plugins.module_utils import (
+    _fleet_numbers,
+    _report,
+    _report_numbers,
+    _report_text,
+)
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._fleet import check_fleet
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._verdict import Verdict
 from support import judging
@@ -383,6 +389,51 @@ def test_the_numbers_of_a_fleet() -> None:
         "excepted": 3,
         "out_of_scope": 3,
     }
+
+
+def test_what_a_job_tells_the_next_one() -> None:
+    numbers = _fleet_numbers.job_numbers(fleet_rows(), "validation")
+    assert {key: value for key, value in numbers["fleet"].items() if not isinstance(value, dict)} == {
+        "kind": "validation",
+        "accounts": 5,
+        "complete": 2,
+        "left_out": 1,
+        "red": 2,
+        "compliant_accounts": 1,
+        "console_users": 30,
+        "in_scope": 24,
+        "meeting_requirement": 18,
+        "coverage_percent": 75.0,
+        "gaps": 6,
+        "without_mfa_due": 4,
+        "without_mfa_not_due": 2,
+        "unknown": 0,
+        "discrepancies": 12,
+        "sandbox": False,
+        "compliant": False,
+        "rollout_complete": False,
+    }
+    assert numbers["accounts"][1] == {
+        "account_id": "222222222222",
+        "name": "bravo",
+        "status": "complete",
+        "red": True,
+        "compliant": False,
+        "gaps": 4,
+        "coverage_percent": 62.5,
+    }
+    assert numbers["accounts"][0]["coverage_percent"] is None
+
+
+def test_three_hundred_accounts_fit_into_the_statistics_of_a_job_and_no_reason_is_in_them() -> None:
+    accounts = {f"account-{number:03d}": f"{number:012d}" for number in range(300)}
+    unread = UNREAD | {"error": {"message": "alice may not"}}
+    text = json.dumps(
+        _fleet_numbers.job_numbers(rows_of(dict.fromkeys(accounts, unread), accounts=accounts), "validation")
+    )
+    assert len(text) < 60_000
+    assert "alice" not in text
+    assert "bob" not in text
 
 
 @pytest.mark.parametrize(

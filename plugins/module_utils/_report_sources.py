@@ -1,0 +1,132 @@
+# Copyright (c) iamguard.console_mfa contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a report reads of a record store: one record at a time, as few as it needs, and only whole ones.
+
+This module util is PRIVATE to the collection; it can have breaking changes at any time.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import typing as t
+
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import Json
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._records import (
+    FLEET,
+    RecordError,
+    RecordName,
+    Shelf,
+    Store,
+    StoreError,
+    latest_record,
+    parse_record,
+    record_names,
+)
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._report import outline
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_history import (
+    RunPoint,
+    Snapshot,
+    run_points,
+)
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_record import record_view
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._subject import moment
+
+#: So many records of runs are read for the numbers over time: a month of them, where accounts are also assessed daily.
+RUNS_READ = 60
+
+#: So many records are tried for one that this validation can be compared with.
+VALIDATIONS_TRIED = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class Before:
+    """What came before a validation: the one to compare it with, if any, and what kept others from being that."""
+
+    snapshot: Snapshot | None
+    problems: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Runs:
+    """The points of all accounts in the records of runs, by account id, and which records could not be read."""
+
+    points: t.Mapping[str, t.Sequence[RunPoint]]
+    problems: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Sources:
+    """A store, for a report on records of one kind."""
+
+    store: Store
+    kind: str
+
+    def latest(self, account_id: str) -> Json | None:
+        """What a row needs of the latest record of a real run; one that cannot be relied on as its problem."""
+        try:
+            found = latest_record(self.store, Shelf.of(account_id, self.kind))
+        except (StoreError, RecordError) as problem:
+            return {"problem": str(problem)}
+        if found.damaged:
+            # What came before the damaged one would be older than it looks.
+            return {"problem": "; ".join(f"{problem.record} {problem.message}" for problem in found.damaged)}
+        return None if found.record is None else outline(found.record)
+
+    def record(self, account_id: str, name: str) -> Json:
+        """The record of this name. Raises StoreError, RecordError."""
+        if RecordName.parse(name) is None:
+            raise RecordError("wrong_name", f"{name!r} is not the name of a record")
+        shelf = Shelf.of(account_id, self.kind)
+        try:
+            return parse_record(self.store.read(shelf, name), name, shelf)
+        except RecordError as problem:
+            raise RecordError(problem.problem, f"the record {name} {problem}") from problem
+
+    def before(self, account_id: str, name: str) -> Before:
+        """The last whole validation by a real run before the record of this name, and what was passed over."""
+        problems: list[str] = []
+        try:
+            names = record_names(self.store.names(Shelf.of(account_id, self.kind)))
+        except StoreError as problem:
+            return Before(None, (str(problem),))
+        earlier = [found.text for found in names if not found.check_mode and found.text < name]
+        for candidate in reversed(earlier[-VALIDATIONS_TRIED:]):
+            try:
+                snapshot = _snapshot(self.record(account_id, candidate))
+            except (StoreError, RecordError) as problem:
+                problems.append(str(problem))
+                continue
+            if snapshot is not None:
+                return Before(snapshot, tuple(problems))
+            problems.append(f"the record {candidate} is of a validation that failed")
+        return Before(None, tuple(problems))
+
+    def runs(self) -> Runs:
+        """What the latest records of real runs say of the accounts."""
+        shelf = Shelf(FLEET, "run")
+        try:
+            names = [name.text for name in record_names(self.store.names(shelf)) if not name.check_mode]
+        except StoreError as problem:
+            return Runs({}, (str(problem),))
+        points: dict[str, list[RunPoint]] = collections.defaultdict(list)
+        problems = []
+        for name in names[-RUNS_READ:]:
+            try:
+                found = run_points(parse_record(self.store.read(shelf, name), name, shelf))
+            except (StoreError, RecordError) as problem:
+                problems.append(f"the record of a run {name} {problem}")
+                continue
+            for point in found:
+                points[point.account_id].append(point)
+        return Runs(points, tuple(problems))
+
+
+def _snapshot(record: Json) -> Snapshot | None:
+    """None of a validation that judged nobody, or is no evidence."""
+    view = record_view(record)
+    if not view.judged or view.problems:
+        return None
+    return Snapshot.of(view, moment(record["summary"].get("read_at")))

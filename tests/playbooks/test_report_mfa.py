@@ -1,0 +1,181 @@
+# Copyright (c) iamguard.console_mfa contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What validate_mfa writes as files, and the playbook report_mfa, which writes the same from records alone."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import datetime as dt
+import json
+import pathlib
+import re
+import typing as t
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from support.fleet import BASE_ACCOUNT, Fleet, Json, Outcome, account, all_but, base_account, by_role, console_user
+
+FleetOf = t.Callable[..., Fleet]
+
+PHONE = {"kind": "virtual", "name": "phone", "enabled": "-300d"}
+GAPS, PARTLY, WELL, NEVER = "111111111111", "222222222222", "333333333333", "444444444444"
+
+
+def day(number: int) -> str:
+    """So many days from today, UTC."""
+    return str(dt.datetime.now(dt.UTC).date() + dt.timedelta(days=number))
+
+
+def policy() -> Json:
+    return {
+        "decided_by": "ciso@example.com",
+        "decided_on": day(-100),
+        "effective_from": day(-90),
+        "default": {"devices": {"allowed": ["virtual", "fido"]}, "grace_days": 14},
+    }
+
+
+@pytest.fixture(scope="module")
+def fleet(fleet_of: FleetOf) -> Fleet:
+    accounts = [
+        base_account(),
+        account(GAPS, console_user("alice", PHONE), console_user("bob"), console_user("=cmd,@SUM")),
+        account(PARTLY, console_user("carol"), audit=all_but("iam:GetLoginProfile")),
+        account(WELL, console_user("dave", PHONE)),
+        account(NEVER, console_user("eve", PHONE)),
+    ]
+    hosts = {"gaps": by_role(GAPS), "partly": by_role(PARTLY), "well": by_role(WELL), "never": by_role(NEVER)}
+    profiles = {"base": {"account_id": BASE_ACCOUNT, "user": "pipeline"}}
+    return fleet_of(accounts, hosts, profiles, console_mfa_policy=policy())
+
+
+@pytest.fixture(scope="module")
+def validated(fleet: Fleet) -> tuple[Outcome, pathlib.Path]:
+    """A run of all accounts but one, with files."""
+    directory = fleet.home / "validated"
+    return fleet.run("validate_mfa", "--limit", "!never", "-e", f"console_mfa_report_dir={directory}"), directory
+
+
+@pytest.fixture(scope="module")
+def calls_before_the_report(fleet: Fleet, validated: object) -> int:
+    return sum(fleet.sandbox.control.calls().values())
+
+
+@pytest.fixture(scope="module")
+def reported(fleet: Fleet, calls_before_the_report: int) -> tuple[Outcome, pathlib.Path]:
+    directory = fleet.home / "reported"
+    return fleet.run("report_mfa", "-e", f"console_mfa_report_dir={directory}"), directory
+
+
+def files(directory: pathlib.Path) -> list[str]:
+    return sorted(str(path.relative_to(directory)) for path in directory.rglob("*") if path.is_file())
+
+
+def findings(directory: pathlib.Path) -> dict[tuple[str, str], tuple[str, str]]:
+    with (directory / "findings.csv").open(encoding="utf-8", newline="") as file:
+        return {
+            (line["account"], line["user_name"]): (line["account_status"], line["verdict"])
+            for line in csv.DictReader(file)
+        }
+
+
+FILES = sorted(
+    [
+        *(f"accounts/{account_id}.html" for account_id in (GAPS, PARTLY, WELL, NEVER)),
+        *("chat.txt", "findings.csv", "fleet-counts.html", "fleet.html", "junit.xml", "summary.json"),
+    ]
+)
+
+FINDINGS = {
+    ("gaps", "alice"): ("complete", "compliant"),
+    ("gaps", "bob"): ("complete", "overdue"),
+    ("gaps", "'=cmd,@SUM"): ("complete", "overdue"),
+    ("partly", "carol"): ("incomplete", "unknown"),
+    ("well", "dave"): ("complete", "compliant"),
+    ("never", ""): ("missing", ""),
+}
+
+
+@pytest.mark.parametrize("which", ["validated", "reported"])
+def test_every_expected_account_is_in_the_files(which: str, request: pytest.FixtureRequest) -> None:
+    outcome, directory = request.getfixturevalue(which)
+    assert outcome.status == 2
+    assert files(directory) == FILES
+    assert findings(directory) == FINDINGS
+    summary = json.loads((directory / "summary.json").read_text())
+    assert {one["name"]: one["level"] for one in summary["accounts"]} == {
+        "gaps": "gaps",
+        "partly": "red",
+        "well": "compliant",
+        "never": "red",
+    }
+    assert summary["fleet"]["sandbox"] is True
+    suites = {suite.attrib["name"].split()[0]: suite for suite in ET.parse(directory / "junit.xml").getroot()}
+    assert {name: (suite.attrib["failures"], suite.attrib["errors"]) for name, suite in suites.items()} == {
+        "gaps": ("2", "0"),
+        "partly": ("0", "2"),
+        "well": ("0", "0"),
+        "never": ("0", "1"),
+    }
+    assert f"Report: {directory}/fleet.html (10 files)" in outcome.output
+
+
+def test_a_report_reads_no_account(fleet: Fleet, reported: object, calls_before_the_report: int) -> None:
+    assert sum(fleet.sandbox.control.calls().values()) == calls_before_the_report
+
+
+def test_a_report_fails_for_the_same_reasons_as_the_run(
+    validated: tuple[Outcome, pathlib.Path], reported: tuple[Outcome, pathlib.Path]
+) -> None:
+    def gate(outcome: Outcome) -> list[str]:
+        return re.findall(r"- \w+ \([0-9]{12}\)[^\n\"]*", outcome.output.split("Fail when the fleet is red")[1])
+
+    assert gate(reported[0]) == gate(validated[0])
+    assert len(gate(reported[0])) > 1
+    assert "changed=0" in reported[0].output
+
+
+def test_a_report_writes_no_record(fleet: Fleet, reported: object) -> None:
+    assert len(fleet.record_paths("fleet", "run")) == 1
+    assert len(fleet.record_paths(GAPS, "validation")) == 1
+
+
+def test_without_a_directory_no_file_is_written_and_the_numbers_are_handed_on(fleet: Fleet, reported: object) -> None:
+    before = files(fleet.home / "records")
+    shown = {"ANSIBLE_SHOW_CUSTOM_STATS": "true", "ANSIBLE_CALLBACK_RESULT_FORMAT": "json"}
+    outcome = dataclasses.replace(fleet, extra_environment=shown).run("report_mfa")
+    assert outcome.status == 2
+    assert "Report:" not in outcome.output
+    assert files(fleet.home / "records") == before
+    stats = outcome.output.split("CUSTOM STATS")[1]
+    numbers = json.loads(stats[stats.index("{") : stats.rindex("}") + 1])["console_mfa_validation"]
+    assert (numbers["fleet"]["accounts"], numbers["fleet"]["red"], numbers["fleet"]["gaps"]) == (4, 2, 3)
+    assert [one["name"] for one in numbers["accounts"]] == ["never", "partly", "gaps", "well"]
+    assert "bob" not in stats
+
+
+def test_a_relative_directory_is_refused(fleet: Fleet, reported: object) -> None:
+    outcome = fleet.run("report_mfa", "-e", "console_mfa_report_dir=reports")
+    assert outcome.status == 2
+    assert "must be an absolute path" in outcome.output
+
+
+def test_a_fleet_without_a_gap_ends_well_also_with_limit(fleet: Fleet, reported: object) -> None:
+    """Of the others nothing is said where they are not in the inventory."""
+    well = dataclasses.replace(fleet, hosts={"well": fleet.hosts["well"]})
+    directory = fleet.home / "well"
+    outcome = well.run("report_mfa", "--limit", "well", "-e", f"console_mfa_report_dir={directory}")
+    assert outcome.status == 0
+    assert (directory / "chat.txt").read_text().startswith("Console MFA: compliant, SANDBOX.")
+
+
+def test_check_mode_writes_files_that_say_so(fleet: Fleet, reported: object) -> None:
+    directory = fleet.home / "checked"
+    outcome = fleet.run("validate_mfa", "--check", "--limit", "!never", "-e", f"console_mfa_report_dir={directory}")
+    assert outcome.status == 2
+    assert findings(directory) == FINDINGS
+    assert "CHECK MODE" in (directory / "chat.txt").read_text()
