@@ -16,6 +16,7 @@ import pytest
 
 import sandbox
 from sandbox import Sandbox, wire
+from sandbox.authenticator import Authenticator
 from sandbox.operations import OPERATIONS
 from support.small_aws import ACCOUNT, account, aws, client, inline, message, policy, refused, trust
 
@@ -47,14 +48,14 @@ def test_operations_and_parameters_are_botocores(service: str, name: str) -> Non
     ("service", "operation", "parameters", "what"),
     [
         ("iam", "create_user", {"UserName": "x"}, "iam:CreateUser"),
-        ("iam", "enable_mfa_device", {"UserName": "x", "SerialNumber": "x" * 9}, "iam:EnableMFADevice"),
+        ("iam", "delete_user", {"UserName": "x"}, "iam:DeleteUser"),
         (
             "iam",
             "simulate_principal_policy",
             {"PolicySourceArn": "x", "ActionNames": ["x"]},
             "iam:SimulatePrincipalPolicy",
         ),
-        ("sts", "get_session_token", {}, "sts:GetSessionToken"),
+        ("sts", "get_federation_token", {"Name": "x"}, "sts:GetFederationToken"),
         ("sts", "assume_root", {"TargetPrincipal": "x", "TaskPolicyArn": {"arn": "x"}}, "sts:AssumeRoot"),
         ("cloudtrail", "describe_trails", {}, "cloudtrail:DescribeTrails"),
         ("organizations", "list_accounts", {}, "the service organizations"),
@@ -185,6 +186,9 @@ def call_everything(sandbox_: Sandbox) -> None:
     iam.list_virtual_mfa_devices()
     iam.list_mfa_device_tags(SerialNumber=f"{prefix}mfa/spare")
     iam.get_mfa_device(SerialNumber=next(item["SerialNumber"] for item in devices if ":u2f/" in item["SerialNumber"]))
+    enroll(sandbox_, iam)
+    keep_secret(client(sandbox_, "secretsmanager"))
+    sts.get_session_token()
     sts.get_caller_identity()
     sts.assume_role(RoleArn=f"{prefix}role/r", RoleSessionName="me", SourceIdentity="me", Policy=_text(policy("iam:*")))
     trail.lookup_events()
@@ -197,6 +201,51 @@ def call_everything(sandbox_: Sandbox) -> None:
     s3.get_object(Bucket="records", Key="a/b", ChecksumMode="ENABLED")
     s3.head_object(Bucket="records", Key="a/b", ChecksumMode="ENABLED")
     s3.list_objects_v2(Bucket="records", Delimiter="/")
+
+
+def enroll(sandbox_: Sandbox, iam: t.Any) -> None:
+    tags = [{"Key": "c", "Value": "d"}]
+    made = iam.create_virtual_mfa_device(VirtualMFADeviceName="new", Tags=tags)["VirtualMFADevice"]
+    serial, phone = made["SerialNumber"], Authenticator(made["Base32StringSeed"].decode(), sandbox_)
+    iam.tag_mfa_device(SerialNumber=serial, Tags=tags)
+    iam.untag_mfa_device(SerialNumber=serial, TagKeys=["c"])
+    iam.enable_mfa_device(UserName="alice", SerialNumber=serial, **phone.pair().parameters)
+    sandbox_.control.advance(60)
+    iam.resync_mfa_device(UserName="alice", SerialNumber=serial, **phone.pair().parameters)
+    iam.deactivate_mfa_device(UserName="alice", SerialNumber=serial)
+    iam.delete_virtual_mfa_device(SerialNumber=serial)
+
+
+def keep_secret(secrets: t.Any) -> None:
+    made = secrets.create_secret(
+        Name="iamguard/alice",
+        Description="x",
+        KmsKeyId="k",
+        SecretString="1",
+        ClientRequestToken="t" * 32,
+        Tags=[{"Key": "a", "Value": "b"}],
+    )
+    secrets.put_secret_value(SecretId=made["ARN"], SecretBinary=b"2", ClientRequestToken="u" * 32)
+    secrets.put_resource_policy(SecretId="iamguard/alice", ResourcePolicy=_text(_RESOURCE_POLICY))
+    secrets.get_resource_policy(SecretId="iamguard/alice")
+    secrets.tag_resource(SecretId="iamguard/alice", Tags=[{"Key": "c", "Value": "d"}])
+    secrets.untag_resource(SecretId="iamguard/alice", TagKeys=["c"])
+    secrets.get_secret_value(SecretId="iamguard/alice", VersionStage="AWSPREVIOUS")
+    secrets.describe_secret(SecretId="iamguard/alice")
+    secrets.delete_secret(SecretId="iamguard/alice")
+
+
+_RESOURCE_POLICY = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:role/r"},
+            "Action": "secretsmanager:GetSecretValue",
+            "Resource": "*",
+        }
+    ],
+}
 
 
 def _text(document: dict[str, t.Any]) -> str:

@@ -93,6 +93,18 @@ REFUSED: dict[str, tuple[dict[str, t.Any], str]] = {
         "virtual",
     ),
     "a short serial number": (user(devices=[{"kind": "hardware", "serial": "12345678"}]), "refuses the serial"),
+    "a seed that is not Base32": (user(devices=[{"name": "d", "seed": "SECRET10"}]), "not a Base32 seed$"),
+    "a seed of a security key": (user(devices=[{"kind": "fido", "name": "d", "seed": "A" * 32}]), "fido has no seed"),
+    "a token without a serial number": (account(hardware_tokens=[{"seed": "A" * 32}]), "not the serial number"),
+    "a token with an ARN": (
+        account(hardware_tokens=[{"serial": f"arn:aws:iam::{ACCOUNT}:mfa/x"}]),
+        "not the serial number",
+    ),
+    "a token with two seeds": (
+        account(hardware_tokens=[{"serial": "GAHT12345678", "seed": item * 32} for item in "AB"]),
+        "has another seed",
+    ),
+    "a token with an unknown key": (account(hardware_tokens=[{"serial": "GAHT12345678", "kind": "x"}]), "unknown keys"),
     "two ways to say a last use": (user(password={"last_used": "-1d"}, password_last_used="-1d"), "without a password"),
     "a role without a trust policy": (account(roles=[{"name": "r"}]), "trust policy"),
     "a session of 13 hours": (
@@ -133,6 +145,10 @@ def test_unknown_settings_are_refused() -> None:
     ("name", "value"),
     [
         ("page_size", 0),
+        ("seed_bytes", 0),
+        ("seed_bytes", 20.5),
+        ("sts_steps", 1.5),
+        ("sts_attempts", None),
         ("page_size", 1.5),
         ("page_size", "3"),
         ("page_size", True),

@@ -7,11 +7,13 @@ does."""
 
 from __future__ import annotations
 
+import dataclasses
+import datetime
 import json
 import typing as t
 from collections import OrderedDict
 
-from .callers import Caller
+from .callers import Caller, UserSession
 from .clock import iso
 from .errors import AwsError, access_denied
 from .managed_policies import FULL_ACCESS
@@ -50,7 +52,10 @@ class Authorizer:
     def decide(self, call: Call, permission: str, target: Target) -> Decision:
         context = {**base_context(call), **target.context}
         request = Request(permission, target.arn, context, call.caller.arn, target.account_id)
-        return evaluate(request, self.policies(call.caller))
+        policies = self.policies(call.caller)
+        if target.policy is not None:
+            policies = dataclasses.replace(policies, resource=target.policy)
+        return evaluate(request, policies)
 
     def decide_assume_role(
         self, call: Call, permission: str, role_arn: str, trust: Document, context: t.Any
@@ -127,14 +132,28 @@ def base_context(call: Call) -> dict[str, t.Any]:
         "aws:userid": caller.user_id,
         "aws:ViaAWSService": "false",
     }
-    context.update(_principal_context(caller))
+    context.update(_principal_context(caller, now))
     return context
 
 
-def _principal_context(caller: Caller) -> dict[str, t.Any]:
+def _user_session_context(session: UserSession | None, now: datetime.datetime) -> dict[str, t.Any]:
+    """Absent with long-term keys; the age is there only after MFA."""
+    if session is None:
+        return {}
+    context = {
+        "aws:TokenIssueTime": iso(session.issued),
+        "aws:MultiFactorAuthPresent": str(session.with_mfa).lower(),
+    }
+    if session.with_mfa:
+        context["aws:MultiFactorAuthAge"] = str(int((now - session.issued).total_seconds()))
+    return context
+
+
+def _principal_context(caller: Caller, now: datetime.datetime) -> dict[str, t.Any]:
     if caller.user:
         tags = {f"aws:PrincipalTag/{key}": value for key, value in caller.user.tags.items()}
-        return {"aws:PrincipalArn": caller.arn, "aws:PrincipalType": "User", "aws:username": caller.user.name, **tags}
+        known = {"aws:PrincipalArn": caller.arn, "aws:PrincipalType": "User", "aws:username": caller.user.name}
+        return {**known, **tags, **_user_session_context(caller.temporary, now)}
     session = caller.session
     if session is None:
         return {"aws:PrincipalArn": caller.arn, "aws:PrincipalType": "Account"}

@@ -44,8 +44,23 @@ class Session:
 
 
 @dataclass(frozen=True)
+class UserSession:
+    """Temporary credentials of a user, from GetSessionToken. ``with_mfa``: a device's code was given."""
+
+    access_key_id: str
+    secret: str
+    token: str
+    account_id: str
+    user_id: str
+    issued: datetime.datetime
+    expires: datetime.datetime
+    with_mfa: bool
+
+
+@dataclass(frozen=True)
 class Caller:
-    """``arn`` and ``user_id`` are what GetCallerIdentity says; one of ``user``, ``session`` and ``is_root`` is set."""
+    """``arn`` and ``user_id`` are what GetCallerIdentity says; one of ``user``, ``session`` and ``is_root`` is set.
+    ``temporary`` are the credentials of a user who does not call with a key of the own."""
 
     account: Account
     access_key_id: str
@@ -53,6 +68,22 @@ class Caller:
     user_id: str
     user: User | None = None
     session: Session | None = None
+    temporary: UserSession | None = None
+
+    @property
+    def issued(self) -> datetime.datetime | None:
+        """When temporary credentials were made."""
+        session = self.session or self.temporary
+        return session.issued if session else None
+
+    @property
+    def expires(self) -> datetime.datetime | None:
+        session = self.session or self.temporary
+        return session.expires if session else None
+
+    @property
+    def has_mfa(self) -> bool:
+        return self.temporary is not None and self.temporary.with_mfa
 
     @property
     def is_root(self) -> bool:
@@ -71,6 +102,7 @@ class Credentials:
     """All access keys of a sandbox. Keys of users live with their users; here is where to find them."""
 
     sessions: dict[str, Session] = field(default_factory=dict)
+    user_sessions: dict[str, UserSession] = field(default_factory=dict)
     counter: int = 0
 
     def open_session(
@@ -84,9 +116,7 @@ class Credentials:
         policies: tuple[Document, ...] | None = None,
         source_identity: str | None = None,
     ) -> Session:
-        self.counter += 1
-        key_id = ids.access_key_id("ASIA", role.arn, name, self.counter)
-        token = "".join(ids.digest("token", key_id, part, length=96) for part in range(4))
+        key_id, token = self._new_key(role.arn, name)
         session = Session(
             key_id,
             ids.secret_key(key_id),
@@ -103,6 +133,22 @@ class Credentials:
         )
         self.sessions[key_id] = session
         return session
+
+    def open_user_session(
+        self, account: Account, user: User, *, issued: datetime.datetime, seconds: int, with_mfa: bool
+    ) -> UserSession:
+        key_id, token = self._new_key(user.unique_id)
+        expires = issued + datetime.timedelta(seconds=seconds)
+        session = UserSession(
+            key_id, ids.secret_key(key_id), token, account.account_id, user.unique_id, issued, expires, with_mfa
+        )
+        self.user_sessions[key_id] = session
+        return session
+
+    def _new_key(self, *parts: str) -> tuple[str, str]:
+        self.counter += 1
+        key_id = ids.access_key_id("ASIA", *parts, self.counter)
+        return key_id, "".join(ids.digest("token", key_id, part, length=96) for part in range(4))
 
     def expire(self, access_key_id: str, when: datetime.datetime) -> None:
         """Ends a session: its credentials are known, and refused."""

@@ -84,10 +84,11 @@ class Trail:
         error_code: str | None = None,
         source: str = "iam.amazonaws.com",
         read_only: bool = False,
+        region: str | None = None,
     ) -> Event:
-        """Remembers an action of IAM in the Region where the partition's IAM is."""
+        """Remembers an action; those of IAM in the Region where the partition's IAM is."""
         self.sequence += 1
-        region = ids.IAM_REGIONS[account.partition]
+        region = region or ids.IAM_REGIONS[account.partition]
         event_id = _uuid(account.account_id, self.sequence)
         when = when.replace(microsecond=0)
         details: dict[str, t.Any] = {

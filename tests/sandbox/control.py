@@ -22,6 +22,7 @@ from collections import Counter
 from . import ids
 from .callers import Session
 from .clock import iso, parse_moment, whole_seconds
+from .devices import assign, release
 from .history import owner_name, record_change
 from .scenario import (
     ScenarioError,
@@ -33,6 +34,7 @@ from .scenario import (
     check_document,
     check_name,
     check_tags,
+    register_token,
     resolve_policy,
 )
 from .signin import record, resolve
@@ -65,6 +67,9 @@ OPERATIONS = (
     "add_device",
     "remove_device",
     "create_virtual_device",
+    "register_key",
+    "register_token",
+    "seeds",
     "create_access_key",
     "set_access_key_status",
     "add_to_group",
@@ -176,9 +181,9 @@ class Control:
     def delete_user(self, account_id: str, user: str, record_event: bool = True) -> None:
         """With all that belongs to the user. Virtual devices stay, unassigned, as after a deactivation."""
         account, found = self._find(account_id, user)
-
         for serial in list(found.serials):
-            _release(account, found, serial)
+            release(account, found, serial, self._sandbox.now(), self._sandbox.settings.sts_lag_seconds)
+        account.deleted_names.add(found.name.lower())
         account.users.remove(found.name)
         del account.users_by_id[found.unique_id]
         for key in [key for key, (owner, _key) in account.keys.items() if owner is found]:
@@ -257,9 +262,7 @@ class Control:
         if device is not None:
             if device.owner is not None:
                 raise ScenarioError(f"account {account_id}: {serial} is in use")
-            device.owner = owner.unique_id if isinstance(owner, User) else ROOT
-            device.enabled = now
-            owner.serials.append(device.serial)
+            assign(account, device, owner, now, self._sandbox.settings.sts_lag_seconds)
         else:
             name = name or f"{user.replace('/', '-')}-{kind}-{len(owner.serials)}"
             device = add_device(account, owner, {"kind": kind, "name": name, "serial": serial, "path": path}, now, now)
@@ -278,7 +281,7 @@ class Control:
             self._changed(account, "DeleteVirtualMFADevice", None, {"serialNumber": serial}, record_event)
             return
         owner = account.root if device.owner == ROOT else account.users_by_id[device.owner]
-        _release(account, owner, serial)
+        release(account, owner, serial, self._sandbox.now(), self._sandbox.settings.sts_lag_seconds)
         parameters = {"userName": owner_name(owner), "serialNumber": serial}
         self._changed(account, "DeactivateMFADevice", owner, parameters, record_event)
 
@@ -292,6 +295,33 @@ class Control:
             account, "CreateVirtualMFADevice", None, {"virtualMFADeviceName": name, "path": path}, record_event
         )
         return device.serial
+
+    def register_key(
+        self,
+        account_id: str,
+        user: str,
+        name: str,
+        certifications: dict[str, str] | None = None,
+        record_event: bool = True,
+    ) -> str:
+        """A user signs in to the console and registers a security key or passkey there: the only way there is. Returns
+        the serial number."""
+        account, found = self._find(account_id, user)
+        self._password_of(account, found)
+        spec = {"kind": "fido", "name": name, "certifications": certifications}
+        device = add_device(account, found, spec, self._date(), self._date())
+        parameters = {"userName": found.name, "serialNumber": device.serial}
+        self._changed(account, "EnableMFADevice", found, parameters, record_event, by=found)
+        return device.serial
+
+    def register_token(self, account_id: str, serial: str, seed: str | None = None) -> str:
+        """A hardware token was bought, and AWS of this account's partition got its seed. Returns the Base32 seed."""
+        return register_token(self._account(account_id), serial, seed, f"account {account_id}").seed
+
+    def seeds(self, account_id: str) -> dict[str, list[str]]:
+        """Every seed that there ever was in the account, by serial number, the newest last: to play devices with, and
+        to search for in what should not hold any."""
+        return {serial: list(seeds) for serial, seeds in sorted(self._sandbox.account(account_id).seeds.items())}
 
     # ----------------------------------------------------------------------------------- keys, groups and policies
 
@@ -449,15 +479,6 @@ class Control:
             return _json(200, {"result": method(**parameters)})
         except (ValueError, TypeError, KeyError) as error:
             return _json(400, {"error": f"{name}: {error}"})
-
-
-def _release(account: Account, owner: User | Root, serial: str) -> None:
-    """Ends an assignment. Only virtual devices outlive it."""
-    owner.serials.remove(serial)
-    device = account.devices[serial]
-    device.owner = device.enabled = None
-    if device.kind != "virtual":
-        del account.devices[serial]
 
 
 def _environment(access_key_id: str, secret: str, token: str | None = None) -> dict[str, str]:

@@ -17,18 +17,19 @@ from collections import Counter
 
 from . import callers, ids, wire
 from .authorize import Authorizer
-from .callers import Caller, Credentials, find_key
+from .callers import Caller, Credentials, UserSession, find_key
 from .clock import VirtualClock
 from .cloudtrail import Trail
 from .control import Control
 from .errors import AwsError, NotModelled, access_denied
 from .faults import Fault, Faults, Trigger
-from .history import record_history
+from .history import record_call, record_history
 from .operations import OPERATIONS, Call, Operation, Result
 from .paging import Pager
 from .s3 import Buckets, load_buckets
 from .s3_wire import parse_s3_params, s3_operation
 from .scenario import Spec, check_keys, load_accounts, read_scenario
+from .secrets_manager import Secrets
 from .settings import Settings
 from .signature import is_signed_with
 from .signin import seed_sign_ins
@@ -38,10 +39,30 @@ from .wire import Credential, HttpReply, HttpRequest
 if t.TYPE_CHECKING:
     import boto3
 
-from . import account_regions, iam_account, iam_details, iam_devices, iam_report, iam_users, sts
+from . import (
+    account_regions,
+    iam_account,
+    iam_details,
+    iam_devices,
+    iam_mfa,
+    iam_report,
+    iam_users,
+    secrets_manager,
+    sts,
+)
 
 # Each enters its operations into OPERATIONS when it is imported.
-MODELS = (account_regions, iam_account, iam_details, iam_devices, iam_report, iam_users, sts)
+MODELS = (
+    account_regions,
+    iam_account,
+    iam_details,
+    iam_devices,
+    iam_mfa,
+    iam_report,
+    iam_users,
+    secrets_manager,
+    sts,
+)
 
 PREFIX = "/_sandbox/"
 
@@ -84,6 +105,7 @@ class Sandbox:
         self.authorizer = Authorizer()
         self.trail = Trail()
         self.buckets = Buckets()
+        self.secrets = Secrets()
         self.faults = Faults()
         self.counted: Counter[tuple[str, str, str]] = Counter()  # account, caller, operation
         self._earlier: dict[str, list[tuple[datetime.datetime, Account]]] = {}
@@ -240,7 +262,7 @@ class Sandbox:
             raise callers.invalid_token()  # nor does a Region that the account has not opted in to
         if self.settings.verify_signatures:
             self._check_signature(request, credential, secret)
-        if caller.session and caller.session.expires <= self.now():
+        if caller.expires is not None and caller.expires <= self.now():
             raise callers.expired_token()
         return caller
 
@@ -253,6 +275,8 @@ class Sandbox:
             return Caller(
                 account, access_key_id, session.assumed_role_arn, session.assumed_role_id, session=session
             ), session.secret
+        if access_key_id in self.credentials.user_sessions:
+            return self._user_in_session(self.credentials.user_sessions[access_key_id], token)
         found = find_key(self.accounts.values(), access_key_id)
         if found is None or found[2].status != "Active" or token is not None:
             raise callers.invalid_token()
@@ -260,6 +284,14 @@ class Sandbox:
         if isinstance(owner, User):
             return Caller(account, access_key_id, owner.arn, owner.unique_id, user=owner), key.secret
         return Caller(account, access_key_id, account.arn("root"), account.account_id), key.secret
+
+    def _user_in_session(self, session: UserSession, token: str | None) -> tuple[Caller, str]:
+        account = self.accounts[session.account_id]
+        user = account.users_by_id.get(session.user_id)
+        if user is None or token != session.token:
+            raise callers.invalid_token()
+        caller = Caller(account, session.access_key_id, user.arn, user.unique_id, user=user, temporary=session)
+        return caller, session.secret
 
     def _check_signature(self, request: HttpRequest, credential: Credential, secret: str) -> None:
         if not is_signed_with(request, credential, secret):
@@ -315,9 +347,31 @@ class Sandbox:
         ]
         for check in reversed(checks) if self.settings.authorize_before_validation else checks:
             check()
-        return operation.handler(call)
+        return self._change(call) if operation.record else operation.handler(call)
+
+    def _change(self, call: Call) -> Result:
+        """What changes something: reads that lag do not show it yet, and CloudTrail tells of it."""
+        self.remember(call.live)
+        try:
+            result = call.operation.handler(call)
+        except AwsError as error:
+            record_call(self.trail, self.settings, call, None, error.code)
+            raise
+        record_call(self.trail, self.settings, call, result, None)
+        return result
 
     def _authorize(self, call: Call) -> None:
+        try:
+            self._require_permission(call)
+        except AwsError as error:
+            record_call(self.trail, self.settings, call, None, error.code)
+            raise
+
+    def _require_permission(self, call: Call) -> None:
+        caller = call.caller
+        if call.operation.service == "iam" and caller.temporary is not None and not caller.has_mfa:
+            code = self.settings.session_without_mfa_code  # GetSessionToken: no IAM "unless MFA … is included"
+            raise AwsError(code, "The security token included in the request is invalid", 403)
         if call.operation.permission is not None:
             self.authorizer.require(call, call.operation.permission, call.operation.target(call))
 
@@ -337,7 +391,7 @@ def _model(operation: Operation) -> t.Any:
 def _service_without_signature(request: HttpRequest) -> str:
     """By the host name or the form of the request; for what is not signed."""
     host = request.headers.get("host", "")
-    for service in ("sts", "cloudtrail", "account", "s3", "iam"):
+    for service in ("sts", "cloudtrail", "account", "s3", "secretsmanager", "iam"):
         if service in host.split("."):
             return service
     return "cloudtrail" if "x-amz-target" in request.headers else "iam"

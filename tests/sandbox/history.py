@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import datetime
 import typing as t
+from dataclasses import dataclass
 
 from . import ids
+from .callers import Caller
+from .clock import iso
 from .cloudtrail import HISTORY, Trail
+from .operations import Call, Result
 from .settings import Settings
 from .state import ROOT, Account, Root, User
 
@@ -35,6 +39,65 @@ def record_change(
     resources = [("AWS::IAM::User", subject.name)] if isinstance(subject, User) else []
     identity = identity_of(account, by)
     trail.record(account, name, when, settings, identity=identity, parameters=parameters, resources=resources)
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What CloudTrail tells of a request: never a seed or a code."""
+
+    parameters: dict[str, t.Any]
+    response: dict[str, t.Any] | None = None
+    resources: tuple[tuple[str, str], ...] = ()
+
+
+# Of a request that was refused there is no result.
+Recorder = t.Callable[[Call, Result | None], Recorded]
+
+
+def record_call(trail: Trail, settings: Settings, call: Call, result: Result | None, error_code: str | None) -> None:
+    if call.operation.record is None:
+        return
+    recorded = call.operation.record(call, result)
+    trail.record(
+        call.live,
+        call.operation.name,
+        call.now,
+        settings,
+        identity=caller_identity(call.caller),
+        parameters=recorded.parameters,
+        response=recorded.response,
+        resources=recorded.resources,
+        error_code=error_code,
+        source=f"{call.operation.service}.amazonaws.com",
+        region=None if call.operation.service == "iam" else call.region,
+    )
+
+
+def caller_identity(caller: Caller) -> dict[str, t.Any]:
+    """``userIdentity`` of an event."""
+    kind = "IAMUser" if caller.user else "AssumedRole" if caller.session else "Root"
+    identity: dict[str, t.Any] = {
+        "type": kind,
+        "principalId": caller.user_id,
+        "arn": caller.arn,
+        "accountId": caller.account.account_id,
+        "accessKeyId": caller.access_key_id,
+    }
+    if caller.user:
+        identity["userName"] = caller.user.name
+    if caller.issued is not None:
+        attributes = {"creationDate": iso(caller.issued), "mfaAuthenticated": str(caller.has_mfa).lower()}
+        identity["sessionContext"] = {"attributes": attributes}
+    if caller.session:
+        issuer = {
+            "type": "Role",
+            "principalId": caller.session.role_id,
+            "arn": caller.session.role_arn,
+            "accountId": caller.session.account_id,
+            "userName": caller.session.role_name,
+        }
+        identity["sessionContext"]["sessionIssuer"] = issuer
+    return identity
 
 
 def identity_of(account: Account, user: User | None) -> dict[str, t.Any]:

@@ -75,6 +75,25 @@ def user_target(call: Call) -> Target:
     return Target(user.arn if user else call.account.arn(f"user/{name}"), f"user {name}", tags)
 
 
+def device_target(call: Call, context: t.Mapping[str, t.Any] | None = None) -> Target:
+    """A device by its ARN, with its tags. Serial numbers of other kinds are no resource that a policy could name."""
+    serial = call.params.get("SerialNumber", "")
+    device = call.account.devices.get(serial)
+    tags = {
+        f"{prefix}:ResourceTag/{key}": value
+        for prefix in ("iam", "aws")
+        for key, value in (device.tags if device else {}).items()
+    }
+    return Target(serial if serial.startswith("arn:") else "*", serial, {**tags, **(context or {})})
+
+
+def tag_context(tags: t.Mapping[str, str]) -> dict[str, t.Any]:
+    """The condition keys of a request that brings tags."""
+    if not tags:
+        return {}
+    return {**{f"aws:RequestTag/{key}": value for key, value in tags.items()}, "aws:TagKeys": list(tags)}
+
+
 def list_target(kind: str) -> t.Callable[[Call], Target]:
     """Of lists of a whole account: policies must say ``*``, while refusals name ``arn:…:KIND/``."""
 

@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
-from .errors import AwsError, no_such_entity, validation
-from .iam_common import PAGED, list_target, named_or_calling_user, paged, tag_list, user_target
+from .errors import no_such_entity, validation
+from .iam_common import PAGED, device_target, list_target, named_or_calling_user, paged, tag_list, user_target
+from .iam_mfa import require_virtual
 from .operations import Call, Result, Target, operation
 from .state import ROOT, Account, Device
 
@@ -64,17 +65,6 @@ def _show_virtual(account: Account, device: Device) -> Result:
     return shown
 
 
-def _device_target(call: Call) -> Target:
-    serial = call.params.get("SerialNumber", "")
-    device = call.account.devices.get(serial)
-    tags = {
-        f"{prefix}:ResourceTag/{key}": value
-        for prefix in ("iam", "aws")
-        for key, value in (device.tags if device else {}).items()
-    }
-    return Target(serial if serial.startswith("arn:") else "*", serial, tags)
-
-
 def _device_user_target(call: Call) -> Target:
     """GetMFADevice is about a user; without UserName about the owner of the device."""
     if "UserName" in call.params:
@@ -102,14 +92,11 @@ def get_mfa_device(call: Call) -> Result:
     return shown
 
 
-@operation("iam", "ListMFADeviceTags", f"SerialNumber {PAGED}", target=_device_target)
+@operation("iam", "ListMFADeviceTags", f"SerialNumber {PAGED}", target=device_target)
 def list_mfa_device_tags(call: Call) -> Result:
     """Only virtual devices have tags."""
     serial = call.params["SerialNumber"]
-    if not serial.startswith(call.account.arn("mfa/")):
-        raise AwsError(
-            call.world.settings.non_virtual_tags_code, "Tags are supported for virtual MFA devices only.", 400
-        )
+    require_virtual(call, call.account)
     device = call.account.devices.get(serial)
     if device is None:
         raise no_such_entity(f"VirtualMFADevice with serial number {serial} doesn't exist.")

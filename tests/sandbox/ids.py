@@ -51,6 +51,12 @@ def digest(*parts: object, length: int) -> str:
     return base64.b32encode(data).decode()[:length]
 
 
+def seed(*parts: object, size: int = 40) -> str:
+    """A device's seed of so many bytes (64 at most) in Base32 without padding."""
+    data = hashlib.sha512("\0".join(("seed", *map(str, parts))).encode()).digest()
+    return base64.b32encode(data[:size]).decode().rstrip("=")
+
+
 def unique_id(prefix: str, *parts: object) -> str:
     """An IAM unique id: ``AIDA…`` user, ``AROA…`` role, ``AGPA…`` group, ``ANPA…`` policy; 21 characters."""
     return prefix + digest(prefix, *parts, length=21 - len(prefix))

@@ -18,12 +18,14 @@ from dataclasses import dataclass, field
 from .callers import Caller, Credentials
 from .paging import Pager
 from .settings import Settings
-from .state import Account
+from .state import Account, Document
 
 if t.TYPE_CHECKING:
     from .authorize import Authorizer
     from .cloudtrail import Trail
+    from .history import Recorder
     from .s3 import Buckets
+    from .secrets_manager import Secrets
 
 Result = dict[str, t.Any]
 Params = dict[str, t.Any]
@@ -39,8 +41,11 @@ class World(t.Protocol):
     authorizer: Authorizer
     trail: Trail
     buckets: Buckets
+    secrets: Secrets
 
     def now(self) -> datetime.datetime: ...
+
+    def remember(self, account: Account) -> None: ...
 
 
 @dataclass
@@ -59,6 +64,11 @@ class Call:
     user_agent: str = ""
 
     @property
+    def live(self) -> Account:
+        """The account as it is, for what changes it."""
+        return self.caller.account
+
+    @property
     def user_name(self) -> str | None:
         """The user whom the call is about, where it names one."""
         name = self.params.get("UserName")
@@ -73,12 +83,14 @@ class Call:
 @dataclass(frozen=True)
 class Target:
     """What a call is about. ``arn`` is what policies are compared with, ``shown`` what AWS's refusal says instead of it
-    (nothing at all where it is empty); ``account_id`` is the owner, where the ARN does not tell."""
+    (nothing at all where it is empty); ``account_id`` is the owner, where the ARN does not tell; ``policy``
+    that of the resource, where it has one."""
 
     arn: str = "*"
     shown: str | None = None
     context: t.Mapping[str, t.Any] = field(default_factory=dict)
     account_id: str | None = None
+    policy: Document | None = None
 
     @property
     def named(self) -> str | None:
@@ -97,7 +109,8 @@ def anything(call: Call) -> Target:
 
 @dataclass(frozen=True)
 class Operation:
-    """``permission`` is None for what everybody may do, or what decides for itself."""
+    """``permission`` is None for what everybody may do, or what decides for itself. Whatever changes something has a
+    ``record``: what CloudTrail tells of it."""
 
     service: str
     name: str
@@ -105,6 +118,7 @@ class Operation:
     handler: Handler
     permission: str | None
     target: Targeter
+    record: Recorder | None = None
 
 
 OPERATIONS: dict[tuple[str, str], Operation] = {}
@@ -117,12 +131,13 @@ def operation(
     *,
     target: Targeter = anything,
     permission: str | None = "",
+    record: Recorder | None = None,
 ) -> t.Callable[[Handler], Handler]:
     """Enters a function into the table. ``params`` are the modelled ones; the permission is by default SERVICE:NAME."""
 
     def enter(handler: Handler) -> Handler:
         needed = f"{service}:{name}" if permission == "" else permission
-        OPERATIONS[service, name] = Operation(service, name, frozenset(params.split()), handler, needed, target)
+        OPERATIONS[service, name] = Operation(service, name, frozenset(params.split()), handler, needed, target, record)
         return handler
 
     return enter

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 from . import ids
 from .errors import AwsError, NotModelled
+from .kms import require_key
 from .operations import Call, Result, Target, operation
 from .s3_wire import crc32
 from .state import Account
@@ -293,7 +294,7 @@ def _readable(call: Call) -> ObjectVersion:
     if version is None:
         raise AwsError("NoSuchVersion", "The specified version does not exist.", 404)
     if "SSEKMSKeyId" in version.encryption:
-        _require_key(call, "kms:Decrypt", version.encryption["SSEKMSKeyId"])
+        require_key(call, version.encryption["SSEKMSKeyId"], "kms:Decrypt")
     return version
 
 
@@ -340,19 +341,4 @@ def _encryption(call: Call) -> dict[str, str]:
         raise AwsError("InvalidArgument", message, 400)
     if key is None:
         raise NotModelled("s3:PutObject with aws:kms and the account's default key: name a key")
-    return {"ServerSideEncryption": kind, "SSEKMSKeyId": _require_key(call, "kms:GenerateDataKey", key)}
-
-
-def _require_key(call: Call, permission: str, key: str) -> str:
-    """The key's ARN. The caller needs KMS's permission besides that of S3."""
-    arn = key if key.startswith("arn:") else _key_arn(call, key)
-    known = call.account.kms_keys
-    if known is not None and arn not in {item if item.startswith("arn:") else _key_arn(call, item) for item in known}:
-        raise AwsError("KMS.NotFoundException", f"Key '{arn}' does not exist", 400)
-    call.world.authorizer.require(call, permission, Target(arn))
-    return arn
-
-
-def _key_arn(call: Call, key: str) -> str:
-    name = key if key.startswith("alias/") else f"key/{key}"
-    return f"arn:{call.account.partition}:kms:{call.region}:{call.account.account_id}:{name}"
+    return {"ServerSideEncryption": kind, "SSEKMSKeyId": require_key(call, key, "kms:GenerateDataKey")}

@@ -33,11 +33,13 @@ from .state import (
     Group,
     LoginProfile,
     ManagedPolicy,
+    Oath,
     Role,
     Root,
     Tags,
     User,
 )
+from .totp import decode_seed
 
 SCENARIOS = pathlib.Path(__file__).parent / "scenarios"
 MAX_DEVICES = 8  # per user and for root, of all kinds together (IAM quotas)
@@ -84,8 +86,11 @@ def shipped() -> list[str]:
 def load_accounts(spec: Spec, start: datetime.datetime, settings: Settings) -> dict[str, Account]:
     """The accounts of a scenario by their ids."""
     accounts: dict[str, Account] = {}
+    tokens: dict[str, dict[str, Oath]] = {partition: {} for partition in ids.PARTITIONS}
     for entry in spec.get("accounts", []):
-        account = _AccountLoader(entry, start, settings).load()
+        loader = _AccountLoader(entry, start, settings)
+        loader.account.tokens = tokens[loader.account.partition]
+        account = loader.load()
         if account.account_id in accounts:
             raise ScenarioError(f"account {account.account_id} is in the scenario twice")
         accounts[account.account_id] = account
@@ -175,7 +180,7 @@ def add_device(
     """Puts a device into the account, and where ``owner`` is given enables it for that user."""
     user_name = owner.name if isinstance(owner, User) else None
     where = f"account {account.account_id}, device of {user_name or 'root' if owner else 'nobody'}"
-    check_keys(spec, "kind name serial path enabled created tags certifications", where)
+    check_keys(spec, "kind name serial path enabled created tags certifications seed", where)
     kind = spec.get("kind", "virtual")
     if kind not in ("virtual", "hardware", "fido", "sms"):
         raise ScenarioError(f"{where}: no kind of device: {kind!r}")
@@ -195,12 +200,52 @@ def add_device(
         raise ScenarioError(f"{where}: more than {MAX_DEVICES} devices")
     device = Device(serial, kind, name, path, created, tags=check_tags(spec.get("tags"), where))
     device.certifications = dict(spec.get("certifications") or {})
+    device.oath = _oath_of(account, device, spec.get("seed"), where)
     account.devices[serial] = device
     if owner is not None:
         device.enabled = enabled
         device.owner = owner.unique_id if isinstance(owner, User) else ROOT
         owner.serials.append(serial)
     return device
+
+
+def _oath_of(account: Account, device: Device, seed: t.Any, where: str) -> Oath | None:
+    """What makes the codes of a device; a hardware token that is in use is one that AWS knows."""
+    if device.kind not in ("virtual", "hardware"):
+        if seed is not None:
+            raise ScenarioError(f"{where}: a device of the kind {device.kind} has no seed")
+        return None
+    if device.kind == "hardware":
+        return register_token(account, device.serial, seed, where)
+    made = ids.seed(account.account_id, device.serial, len(account.seeds.get(device.serial, [])))
+    return keep_seed(account, device.serial, check_seed(seed or made, where))
+
+
+def register_token(account: Account, serial: t.Any, seed: t.Any, where: str) -> Oath:
+    """A hardware token whose seed the vendor gave to AWS. One that is known keeps its seed."""
+    if not isinstance(serial, str) or not _SERIAL.fullmatch(serial) or serial.startswith("arn:"):
+        raise ScenarioError(f"{where}: not the serial number of a hardware token: {serial!r}")
+    known = account.tokens.get(serial)
+    if known is not None:
+        if seed is not None and seed != known.seed:
+            raise ScenarioError(f"{where}: the token {serial} has another seed")
+        return known
+    account.tokens[serial] = keep_seed(account, serial, check_seed(seed or ids.seed(serial, size=20), where))
+    return account.tokens[serial]
+
+
+def keep_seed(account: Account, serial: str, seed: str) -> Oath:
+    account.seeds.setdefault(serial, []).append(seed)
+    return Oath(seed)
+
+
+def check_seed(seed: t.Any, where: str) -> str:
+    try:
+        if isinstance(seed, str) and decode_seed(seed):
+            return seed
+    except ValueError:
+        pass
+    raise ScenarioError(f"{where}: not a Base32 seed")  # which must not be shown
 
 
 def add_user(account: Account, name: str, path: str, created: datetime.datetime, tags: Tags | None = None) -> User:
@@ -212,6 +257,7 @@ def add_user(account: Account, name: str, path: str, created: datetime.datetime,
     if len(account.users) >= MAX_USERS:
         raise ScenarioError(f"{where}: more than {MAX_USERS} users")
     user = User(name, path, account.next_id("AIDA", name), account.arn(f"user{path}{name}"), created, tags=tags or {})
+    user.recreated = name.lower() in account.deleted_names
     account.users.add(user)
     account.users_by_id[user.unique_id] = user
     return user
@@ -240,7 +286,7 @@ class _AccountLoader:
         check_keys(
             spec,
             "account_id partition alias created scp root managed_policies groups roles users unassigned_devices"
-            " credential_report password_max_age_days kms_keys buckets sign_ins disabled_regions",
+            " credential_report password_max_age_days kms_keys buckets hardware_tokens sign_ins disabled_regions",
             f"account {spec.get('account_id')}",
         )
         account_id = spec.get("account_id")
@@ -281,6 +327,9 @@ class _AccountLoader:
             self.group(item)
         for item in spec.get("roles") or []:
             self.role(item)
+        for item in spec.get("hardware_tokens") or []:
+            check_keys(item, "serial seed", f"{self.where}, hardware_tokens")
+            register_token(account, item.get("serial"), item.get("seed"), f"{self.where}, hardware_tokens")
         for item in spec.get("users") or []:
             self.user(item)
         self.root(spec.get("root"))

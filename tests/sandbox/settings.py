@@ -11,6 +11,8 @@ import dataclasses
 import typing as t
 from dataclasses import dataclass
 
+_POSITIVE = ("page_size", "seed_bytes", "sts_attempts_seconds")
+
 
 @dataclass
 class Settings:
@@ -39,6 +41,42 @@ class Settings:
     max_signature_skew_seconds: float | None = None
     # Whether a caller without permission is told of invalid parameters first.
     authorize_before_validation: bool = False
+    # Bytes of a new virtual device's seed: their number is not documented.
+    seed_bytes: int = 40
+    # Longest name of a virtual device: IAM's model has no limit.
+    device_name_max: int = 226
+    # Virtual devices of an account, assigned or not.
+    virtual_devices_max: int = 5000
+    # How far off a pair of codes may be, in steps of 30 seconds: observed, not documented.
+    pair_steps_behind: int = 998
+    pair_steps_ahead: int = 1000
+    # A pair is accepted only when both codes are newer than the last pair's.
+    pairs_once: bool = True
+    # Seconds until STS knows what became of a device (observed: 8 to 14).
+    sts_lag_seconds: float = 10.0
+    # How far off a code may be for STS, and how many it checks per device in a window of so many seconds.
+    sts_steps: int = 2
+    sts_attempts: int = 9
+    sts_attempts_seconds: int = 180
+    # For how long a user that was deleted and made again cannot be changed ("several minutes").
+    recreated_user_seconds: float = 180.0
+    # Where reads lag: whether what they do not show yet is unknown to writes too.
+    writes_lag: bool = False
+    # Code for a hardware token that AWS does not know, and for kinds that the API cannot enable.
+    unknown_token_code: str = "NoSuchEntity"
+    not_by_api_code: str = "ValidationError"
+    # Code for what IAM is asked with credentials of GetSessionToken that were made without MFA.
+    session_without_mfa_code: str = "InvalidClientTokenId"
+    # Whether CreateVirtualMFADevice with tags needs iam:TagMFADevice too, and TagMFADevice iam:ListMFADeviceTags.
+    create_tagged_needs_permission: bool = True
+    tagging_needs_listing: bool = False
+    # Code for a tag in AWS's own name space.
+    reserved_tag_code: str = "InvalidInput"
+    # Secrets Manager: codes for a name that it refuses and for a key that does not exist; seconds until nothing is left
+    # of a secret that was deleted without recovery ("there might be a short delay").
+    secret_name_code: str = "ValidationException"
+    secret_key_code: str = "ResourceNotFoundException"
+    secret_deletion_seconds: float = 0.0
     # Code for tags of a device that is not virtual.
     non_virtual_tags_code: str = "InvalidInput"
 
@@ -64,6 +102,7 @@ def _check(name: str, value: t.Any, default: t.Any) -> None:
     elif isinstance(value, bool) or not isinstance(value, (int, float)):
         fits = value is None and default is None
     else:
-        fits = value >= 0 and (name != "page_size" or (isinstance(value, int) and value > 0))
+        fits = value >= 0 and (isinstance(value, int) or not isinstance(default, int))
+        fits = fits and (name not in _POSITIVE or (isinstance(value, int) and value > 0))
     if not fits:
         raise ValueError(f"the setting {name} cannot be {value!r}")

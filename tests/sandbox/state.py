@@ -40,6 +40,28 @@ class AccessKey:
 
 
 @dataclass
+class Oath:
+    """The seed of a device that shows codes, and what AWS remembers of them. ``drift``: how many steps its clock was
+    off when a pair of codes was last accepted; ``last_pair``: the step of that pair's second code; ``used``: the steps
+    whose codes STS accepted."""
+
+    seed: str = field(repr=False)
+    drift: int = 0
+    last_pair: int | None = None
+    used: set[int] = field(default_factory=set)
+
+
+@dataclass(frozen=True)
+class Binding:
+    """Whose a device is, and how its codes are checked, as STS sees it from ``since`` on."""
+
+    since: datetime.datetime
+    owner: str | None = None
+    oath: Oath | None = None
+    drift: int = 0
+
+
+@dataclass
 class Device:
     """An MFA device. ``owner`` is the UserId that it is enabled for, `ROOT`, or None (only a virtual one can be
     without)."""
@@ -53,6 +75,7 @@ class Device:
     owner: str | None = None
     tags: Tags = field(default_factory=dict)
     certifications: dict[str, str] = field(default_factory=dict)
+    oath: Oath | None = None  # of virtual and hardware devices
 
 
 @dataclass
@@ -88,6 +111,7 @@ class User(Principal):
     password_last_used: datetime.datetime | None = None
     access_keys: list[AccessKey] = field(default_factory=list)
     serials: list[str] = field(default_factory=list)  # of the enabled devices
+    recreated: bool = False  # whether there was a user of this name before
 
 
 @dataclass
@@ -183,6 +207,17 @@ class Account:
     kms_keys: list[str] | None = None
     disabled_regions: frozenset[str] = frozenset()  # of those that an account must opt in to
     report: CredentialReport | None = None
+    tokens: dict[str, Oath] = field(
+        default_factory=dict
+    )  # hardware tokens whose seeds AWS holds, by serial number; the same in all accounts of a partition
+    seeds: dict[str, list[str]] = field(
+        default_factory=dict, repr=False
+    )  # every seed that there ever was, by serial number
+    bindings: dict[str, list[Binding]] = field(default_factory=dict)  # by serial number, oldest first
+    attempts: dict[str, tuple[int, int]] = field(
+        default_factory=dict
+    )  # codes that STS checked, by serial number: in which window, how many
+    deleted_names: set[str] = field(default_factory=set)  # of users, in lower case
     serial: int = 0  # counts what was ever created, so that a name that is used again gets another id
 
     def arn(self, resource: str) -> str:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""STS: who am I, and becoming a role."""
+"""STS: who am I, becoming a role, and a user's session with MFA."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ import json
 import typing as t
 
 from .authorize import denial_without_reason
-from .callers import Session
+from .callers import Session, UserSession
+from .devices import binding_seen_by_sts
 from .errors import AwsError, NotModelled, access_denied, validation
 from .operations import Call, Result, operation
 from .policy import PolicyError, parse_policy
-from .state import Account, Document, Role
+from .state import Account, Document, Role, User
+from .totp import code_at, step_at
 
 DEFAULT_DURATION = 3600
 CHAINED_LIMIT = 3600
+SESSION_DURATION = 43200  # of GetSessionToken
 
 
 @operation("sts", "GetCallerIdentity", permission=None)
@@ -125,14 +128,18 @@ def _document(text: str) -> Document:
         ) from error
 
 
+def _credentials(session: Session | UserSession) -> Result:
+    return {
+        "AccessKeyId": session.access_key_id,
+        "SecretAccessKey": session.secret,
+        "SessionToken": session.token,
+        "Expiration": session.expires.replace(microsecond=0),
+    }
+
+
 def _show(session: Session) -> Result:
     shown: Result = {
-        "Credentials": {
-            "AccessKeyId": session.access_key_id,
-            "SecretAccessKey": session.secret,
-            "SessionToken": session.token,
-            "Expiration": session.expires.replace(microsecond=0),
-        },
+        "Credentials": _credentials(session),
         "AssumedRoleUser": {"AssumedRoleId": session.assumed_role_id, "Arn": session.assumed_role_arn},
     }
     if session.source_identity:
@@ -140,3 +147,60 @@ def _show(session: Session) -> Result:
     if session.policies:
         shown["PackedPolicySize"] = 6
     return shown
+
+
+# ------------------------------------------------------------------------------------------------------------- MFA
+
+
+@operation("sts", "GetSessionToken", "DurationSeconds SerialNumber TokenCode", permission=None)
+def get_session_token(call: Call) -> Result:
+    """Needs no permission: it is a user's way to prove a device. Policies cannot control it."""
+    user = call.caller.user
+    if call.caller.is_root:
+        raise NotModelled("sts:GetSessionToken of root")
+    if user is None or call.caller.temporary is not None:
+        raise AwsError("AccessDenied", "Cannot call GetSessionToken with session credentials", 403)
+    serial, code = call.params.get("SerialNumber"), call.params.get("TokenCode")
+    if (serial is None) != (code is None):
+        raise _mfa_failed(", must provide both MFA serial number and one time pass code.")
+    if serial is not None and code is not None:
+        _verify_code(call, user, serial, code)
+    session = call.world.credentials.open_user_session(
+        call.live,
+        user,
+        issued=call.now,
+        seconds=call.params.get("DurationSeconds", SESSION_DURATION),
+        with_mfa=serial is not None,
+    )
+    return {"Credentials": _credentials(session)}
+
+
+def _verify_code(call: Call, user: User, serial: str, code: str) -> None:
+    """Each code once, in any order, from two steps around the device's time as STS knows it; nine codes a device, good
+    or bad, in three minutes."""
+    account, settings = call.live, call.world.settings
+    binding = binding_seen_by_sts(account, serial, call.now)
+    if binding.oath is None or binding.owner != user.unique_id or not _may_attempt(call, serial):
+        raise _mfa_failed(
+            ", unable to validate MFA code.  Please verify your MFA serial number is valid and associated with this"
+            " user."
+        )
+    around = step_at(call.now) + binding.drift
+    steps = range(around - settings.sts_steps, around + settings.sts_steps + 1)
+    step = next((step for step in steps if code_at(binding.oath.seed, step) == code), None)
+    if step is None or step in binding.oath.used:
+        raise _mfa_failed(" with invalid MFA one time pass code. ")
+    binding.oath.used.add(step)
+
+
+def _may_attempt(call: Call, serial: str) -> bool:
+    settings = call.world.settings
+    window = int(call.now.timestamp()) // settings.sts_attempts_seconds
+    known, count = call.live.attempts.get(serial, (window, 0))
+    count = count if known == window else 0
+    call.live.attempts[serial] = (window, count + 1)
+    return count < settings.sts_attempts
+
+
+def _mfa_failed(reason: str) -> AwsError:
+    return AwsError("AccessDenied", f"MultiFactorAuthentication failed{reason}", 403)

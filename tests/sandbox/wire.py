@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import re
 import typing as t
+import unicodedata
 import urllib.parse
 from dataclasses import dataclass, field
 from xml.sax.saxutils import escape
@@ -33,7 +34,14 @@ _CREDENTIAL = re.compile(
     r"AWS4-HMAC-SHA256 +Credential=(?P<key>[^/,]+)/(?P<date>\d{8})/(?P<region>[^/,]+)/(?P<service>[^/,]+)/aws4_request"
     r", *SignedHeaders=(?P<headers>[^,]+), *Signature=(?P<signature>[0-9a-f]{64})"
 )
-PROTOCOLS = {"iam": "query", "sts": "query", "cloudtrail": "json", "s3": "rest-xml", "account": "rest-json"}
+PROTOCOLS = {
+    "iam": "query",
+    "sts": "query",
+    "cloudtrail": "json",
+    "secretsmanager": "json",
+    "s3": "rest-xml",
+    "account": "rest-json",
+}
 
 # JSON services say some of the common errors in other words.
 _JSON_CODES = {
@@ -197,11 +205,18 @@ def _check(shape: t.Any, value: t.Any, path: str, problems: list[str]) -> None:
         for name, member in value.items():
             _check(shape.members[name], member, _member(path, name), problems)
     elif shape.type_name == "list":
+        if len(value) > shape.metadata.get("max", len(value)):
+            most = shape.metadata["max"]
+            # The members are not shown: there are many.
+            problems.append(
+                f"Value at '{path}' failed to satisfy constraint: Member must have length less than or equal to {most}"
+            )
         for index, member in enumerate(value, 1):
             _check(shape.member, member, f"{path}.{index}.member", problems)
     else:
+        shown = "***" if shape.metadata.get("sensitive") else value
         problems.extend(
-            f"Value '{value}' at '{path}' failed to satisfy constraint: {text}" for text in _violations(shape, value)
+            f"Value '{shown}' at '{path}' failed to satisfy constraint: {text}" for text in _violations(shape, value)
         )
 
 
@@ -217,7 +232,7 @@ def _violations(shape: t.Any, value: t.Any) -> t.Iterator[str]:
             yield f"Member must have length greater than or equal to {rules['min']}"
         if len(value) > rules.get("max", len(value)):
             yield f"Member must have length less than or equal to {rules['max']}"
-        if "pattern" in rules and not re.fullmatch(rules["pattern"], value, re.ASCII | re.DOTALL):
+        if "pattern" in rules and not _matches(rules["pattern"], value):
             yield f"Member must satisfy regular expression pattern: {rules['pattern']}"
         if shape.enum and value not in shape.enum:
             yield f"Member must satisfy enum value set: [{', '.join(shape.enum)}]"
@@ -226,6 +241,22 @@ def _violations(shape: t.Any, value: t.Any) -> t.Iterator[str]:
             yield f"Member must have value greater than or equal to {rules['min']}"
         if value > rules.get("max", value):
             yield f"Member must have value less than or equal to {rules['max']}"
+
+
+# Classes of characters that Python's expressions do not know, and what stands for one of them in the check.
+_CLASSES = {"L": ("a-zA-Z", "a"), "Z": (" ", " "), "N": ("0-9", "0")}
+
+
+def _matches(pattern: str, value: str) -> bool:
+    if r"\p{" in pattern:
+        for name, (ascii_class, _one) in _CLASSES.items():
+            pattern = pattern.replace(f"\\p{{{name}}}", ascii_class)
+        value = "".join(item if item.isascii() else _stand_in(item) for item in value)
+    return re.fullmatch(pattern, value, re.ASCII | re.DOTALL) is not None
+
+
+def _stand_in(character: str) -> str:
+    return _CLASSES.get(unicodedata.category(character)[0], ("", character))[1]
 
 
 def serialize(model: OperationModel, protocol: str, result: t.Any, request_id: str) -> HttpReply:
