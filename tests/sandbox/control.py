@@ -22,6 +22,7 @@ from collections import Counter
 from . import ids
 from .callers import Session
 from .clock import iso, parse_moment, whole_seconds
+from .console import password_of
 from .devices import assign, release
 from .history import owner_name, record_change
 from .scenario import (
@@ -64,6 +65,7 @@ OPERATIONS = (
     "change_password",
     "set_password_last_used",
     "sign_in",
+    "console_password",
     "add_device",
     "remove_device",
     "create_virtual_device",
@@ -234,6 +236,12 @@ class Control:
         """A date, a distance from now such as ``-3h``, or None for never."""
         _account, found = self._find(account_id, user)
         found.password_last_used = parse_moment(when, self.now())
+
+    def console_password(self, account_id: str, user: str) -> str:
+        """What the user types at the simulated console."""
+        account, found = self._find(account_id, user)
+        self._password_of(account, found)
+        return str(password_of(found))
 
     def sign_in(self, account_id: str, **attempt: t.Any) -> None:
         """An attempt to sign in to the console, as an entry of a scenario's ``sign_ins`` has it; ``at`` is relative to

@@ -20,6 +20,8 @@ from .authorize import Authorizer
 from .callers import Caller, Credentials, UserSession, find_key
 from .clock import VirtualClock
 from .cloudtrail import Trail
+from .console import PREFIX as CONSOLE
+from .console import Console
 from .control import Control
 from .errors import AwsError, NotModelled, access_denied
 from .faults import Fault, Faults, Trigger
@@ -107,6 +109,7 @@ class Sandbox:
         self.buckets = Buckets()
         self.secrets = Secrets()
         self.faults = Faults()
+        self.console = Console(self)
         self.counted: Counter[tuple[str, str, str]] = Counter()  # account, caller, operation
         self._earlier: dict[str, list[tuple[datetime.datetime, Account]]] = {}
         self._requests = 0
@@ -199,9 +202,12 @@ class Sandbox:
     # ---------------------------------------------------------------------------------------------------- serving
 
     def handle(self, request: HttpRequest) -> HttpReply:
-        """The reply to any HTTP request: to AWS's services, or to the control interface under ``/_sandbox/``."""
+        """The reply to any HTTP request: to AWS's services, to the control interface under ``/_sandbox/``, or to the
+        simulated console under ``/_console/``."""
         if request.path.startswith(PREFIX):
             return self.control.handle(request)
+        if request.path.startswith(CONSOLE):
+            return self.console.handle(request)
         with self.lock:
             self._requests += 1
             request_id = f"{self._requests:08x}-0000-4000-8000-000000000000"

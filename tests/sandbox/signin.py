@@ -140,7 +140,7 @@ def record(trail: Trail, account: Account, attempt: SignIn) -> None:
     """Writes the events, and the date that IAM keeps of a password's use."""
     user_name = _shown_name(attempt)
     if attempt.check_mfa:
-        when = attempt.when - CHECK_BEFORE
+        when = attempt.when if attempt.result == "prompt" else attempt.when - CHECK_BEFORE
         trail.record_sign_in(account, _check_mfa(account, attempt), when, user_name=user_name, delay=attempt.delay)
     if attempt.result == "prompt":
         return
