@@ -41,8 +41,9 @@ def phone(name: str, enabled: str = "-80d", **more: t.Any) -> Json:
     return {"name": f"{name}-phone", "enabled": enabled, **more}
 
 
-def account_of(*users: Json, sign_ins: t.Sequence[Json] = (), role: Json = ROLE, **more: t.Any) -> Json:
-    return {"account_id": ACCOUNT_ID, "users": list(users), "roles": [role], "sign_ins": list(sign_ins), **more}
+def account_of(*users: Json, sign_ins: t.Sequence[Json] = (), role: Json | None = None, **more: t.Any) -> Json:
+    roles = [role or ROLE]
+    return {"account_id": ACCOUNT_ID, "users": list(users), "roles": roles, "sign_ins": list(sign_ins), **more}
 
 
 def reading(*users: Json, **more: t.Any) -> Reading:
