@@ -35,6 +35,7 @@ OPTIONS = (
     "concurrency",
     "contact_tag",
     "duration_seconds",
+    "event_files",
     "event_files_cover",
     "fail_on",
     "max_clock_skew",
