@@ -102,6 +102,12 @@ molecule: setup ## Molecule scenarios of the roles against the embedded AWS
 	$(call say,Molecule scenarios)
 	@PATH="$(BIN):$$PATH" scripts/run_molecule.sh
 
+.PHONY: browser
+browser: setup ## Open the HTML reports in a headless Chromium, installed by apt where that is possible
+	$(call say,HTML reports in a browser)
+	@$(BIN)/python scripts/set_up_chromium.py
+	@$(BIN)/python -m pytest -q tests/browser $(PYTEST_ARGS)
+
 .PHONY: docs
 docs: setup ## Build the documentation site, warnings are errors
 	$(call say,Documentation site)

@@ -80,11 +80,12 @@ class CallError:
 
 @dataclasses.dataclass(frozen=True)
 class Missing:
-    """A fact that this mode or these permissions cannot give."""
+    """A fact that this mode or these permissions cannot give. ``decides``: whether the answer is incomplete for it."""
 
     fact: str
     reason: str
     permission: str | None = None
+    decides: bool = False
 
     def as_dict(self) -> Json:
         return dataclasses.asdict(self)

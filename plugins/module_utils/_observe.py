@@ -158,8 +158,9 @@ class Account:
 
     def miss(self, missing: Missing, *, incomplete: bool) -> None:
         """Notes a fact that cannot be given. ``incomplete``: something is decided by it."""
-        if missing not in self.missing:
-            self.missing.append(missing)
+        noted = dataclasses.replace(missing, decides=incomplete)
+        if noted not in self.missing:
+            self.missing.append(noted)
         self.incomplete = self.incomplete or incomplete
 
     def attempt(self, fact: str, read: t.Callable[[], T], *, incomplete: bool) -> T | None:

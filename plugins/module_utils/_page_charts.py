@@ -114,13 +114,15 @@ def _sentence(known: t.Sequence[Point]) -> str:
 def fleet_points(histories: t.Iterable[t.Sequence[Point]]) -> list[Point]:
     """One point for every day on which any account was read: the sum over all accounts, each with its latest numbers up
     to that day. Accounts that were first read later do not count before."""
-    latest: dict[int, Point] = {}
+    latest: dict[int, Counts] = {}
     days: dict[str, Point] = {}
+    whole = Counts()
     events = [(point.read_at, index, point) for index, points in enumerate(histories) for point in points]
     for moment, index, point in sorted(events, key=lambda event: event[:2]):
-        latest[index] = point
-        counts = sum((Counts(p.console_users, p.in_scope, p.meeting, p.gaps) for p in latest.values()), Counts())
-        days[day(moment)] = Point(moment, counts.console_users, counts.in_scope, counts.meeting, counts.gaps)
+        counts = Counts(point.console_users, point.in_scope, point.meeting, point.gaps)
+        whole = whole + counts - latest.get(index, Counts())
+        latest[index] = counts
+        days[day(moment)] = Point(moment, whole.console_users, whole.in_scope, whole.meeting, whole.gaps)
     return list(days.values())
 
 

@@ -266,9 +266,14 @@ def _error_text(error: object) -> str:
 
 
 def gap_texts(missing: object) -> list[str]:
-    """Return what could not be read, each different gap once, in order: ``fact: reason (permission)``."""
+    """Return what could not be read, each different gap once, in order: ``fact: reason (permission)``.
+
+    What decides nothing, as a fact that the mode does not ask for, makes nobody red and is left to the record.
+    """
     texts: dict[str, None] = {}
     for gap in missing if isinstance(missing, list) else []:
+        if isinstance(gap, dict) and gap.get("decides") is False:
+            continue
         text = f"{gap.get('fact')}: {gap.get('reason')}" if isinstance(gap, dict) else str(gap)
         permission = gap.get("permission") if isinstance(gap, dict) else None
         if permission and permission not in text:

@@ -158,17 +158,31 @@ class Counts:
         return coverage_percent(self.meeting, self.in_scope)
 
     def __add__(self, other: Counts) -> Counts:
-        mine, more = dataclasses.astuple(self), dataclasses.astuple(other)
-        return Counts(*(a + b for a, b in zip(mine, more, strict=True)))
+        return Counts(
+            self.console_users + other.console_users,
+            self.in_scope + other.in_scope,
+            self.meeting + other.meeting,
+            self.gaps + other.gaps,
+            self.ahead + other.ahead,
+        )
+
+    def __sub__(self, other: Counts) -> Counts:
+        return Counts(
+            self.console_users - other.console_users,
+            self.in_scope - other.in_scope,
+            self.meeting - other.meeting,
+            self.gaps - other.gaps,
+            self.ahead - other.ahead,
+        )
 
     @classmethod
-    def of(cls, findings: t.Iterable[FindingView]) -> Counts:
-        return sum(
-            (
-                cls(1, int(one.in_scope), int(one.in_scope and one.meets is True), int(one.gap), int(one.ahead))
-                for one in findings
-            ),
-            cls(),
+    def of(cls, findings: t.Collection[FindingView]) -> Counts:
+        return cls(
+            len(findings),
+            sum(one.in_scope for one in findings),
+            sum(one.in_scope and one.meets is True for one in findings),
+            sum(one.gap for one in findings),
+            sum(one.ahead for one in findings),
         )
 
 

@@ -11,17 +11,14 @@ from __future__ import annotations
 
 import unicodedata
 
-#: Control (Cc), format (Cf: bidirectional overrides, zero width), surrogates (Cs), private (Co) and line or paragraph
-#: separators (Zl, Zp): each of them can move the cursor, reorder what was written, or hide it.
-UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-
 
 def terminal_safe(text: str) -> str:
     """Escape each character that does something else than show itself, as Python would write it (``\\x1b``).
 
+    What is not printable to Python can move the cursor, reorder what was written, hide it, or pass for a blank.
     A line break is escaped too: the result is one line. A backslash stays as it is; the result is for reading.
     """
-    return "".join(_escaped(char) if unicodedata.category(char) in UNSAFE_CATEGORIES else char for char in text)
+    return "".join(char if char.isprintable() else _escaped(char) for char in text)
 
 
 def display_width(text: str) -> int:

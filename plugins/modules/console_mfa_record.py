@@ -72,6 +72,11 @@ options:
       - Of C(options) only those are kept that say how an account was read; keys, tokens and an ExternalId are not.
       - It is data, and nothing in it is ever templated.
     type: dict
+  data_file:
+    description:
+      - A file with the same as JSON, in the place of O(data).
+      - O(data) of a task is handed over in this way, so that a large account is not in memory several times.
+    type: path
   run_id:
     description:
       - The id of the run, which is part of the record's name. Up to 64 letters, digits, dots, dashes and underscores.
@@ -339,7 +344,7 @@ summary:
       returned: O(kind=assessment)
       type: bool
     missing:
-      description: The facts that could not be read, with C(fact), C(reason) and C(permission).
+      description: The facts that could not be read, with C(fact), C(reason), C(permission) and C(decides).
       returned: O(kind=assessment)
       type: list
       elements: dict
@@ -410,7 +415,9 @@ error:
 """
 
 import datetime as dt
+import json
 import os
+import pathlib
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -438,6 +445,7 @@ ARGUMENT_SPEC = {
     "account_id": {"type": "raw"},
     "kind": {"type": "str", "choices": ["run", "assessment", "validation", "enrollment", "signin_test"]},
     "data": {"type": "dict"},
+    "data_file": {"type": "path"},
     "run_id": {"type": "str"},
     "launcher": {"type": "dict", "default": {}},
     "inventory_dir": {"type": "path"},
@@ -459,7 +467,8 @@ def ready(params):
 
 def written(module):
     params = module.params
-    missing = [name for name in ("account_id", "kind", "data", "run_id") if params[name] is None]
+    missing = [name for name in ("account_id", "kind", "run_id") if params[name] is None]
+    missing += ["data"] if params["data"] is None and params["data_file"] is None else []
     if missing:
         raise ValueError(f"with state written, {', '.join(missing)} must be set")
     if params["write"]:
@@ -470,7 +479,7 @@ def written(module):
         account_id=shelf.account_id,
         run_id=check_run_id(params["run_id"]),
         check_mode=module.check_mode,
-        data=params["data"],
+        data=given_data(params),
         launcher=params["launcher"],
         inventory_dir=params["inventory_dir"],
         tag_columns=params["tag_columns"],
@@ -489,6 +498,20 @@ def written(module):
         "summary": result.record["summary"],
         "problems": [problem.as_dict() for problem in result.problems],
     }
+
+
+def given_data(params):
+    if params["data_file"] is None:
+        return params["data"]
+    try:
+        data = json.loads(pathlib.Path(params["data_file"]).read_bytes())
+    except OSError as error:
+        raise ValueError(f"data_file cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise ValueError("data_file is not JSON") from error
+    if isinstance(data, dict):
+        return data
+    raise ValueError("data_file has no dictionary in it")
 
 
 def verified(params):
@@ -528,7 +551,11 @@ def run(module):
 def main():
     module = AnsibleModule(
         argument_spec=ARGUMENT_SPEC,
-        required_if=[("state", "written", ("account_id", "kind", "data", "run_id"))],
+        required_if=[
+            ("state", "written", ("account_id", "kind", "run_id")),
+            ("state", "written", ("data", "data_file"), True),
+        ],
+        mutually_exclusive=[("data", "data_file")],
         supports_check_mode=True,
     )
     # Of megabytes of data, nothing is gained from their being in the result once more.

@@ -131,8 +131,9 @@ source:
       returned: success
       type: bool
     missing:
-      description: The facts that are null in the answer, each with C(fact), C(reason), and C(permission) where one is
-        missing.
+      description: >-
+        The facts that are null in the answer, each with C(fact), C(reason), C(permission) where one is missing, and
+        C(decides), which is true where the answer is incomplete without the fact.
       returned: success
       type: list
       elements: dict

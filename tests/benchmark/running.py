@@ -125,6 +125,7 @@ class Bench:
             "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
             "BENCHMARK_ANSWERS": str(self._directory / "answers.json"),
             "BENCHMARK_RECORDS": str(self._directory / "records"),
+            "BENCHMARK_REPORT": str(self._directory / "report"),
             "BENCHMARK_URL": self._url,
         }
 

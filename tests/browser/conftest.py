@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import pathlib
-import shutil
+import runpy
 import typing as t
 
 import pytest
@@ -21,7 +21,7 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_page 
 from support.judging import NOW
 from support.reports import fleet
 
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 # The browser's own calls home are no requests of the page, and nobody wants them from a test.
 ARGUMENTS = (
@@ -39,15 +39,11 @@ ARGUMENTS = (
 DESKTOP, PHONE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}, {"width": 360, "height": 740}
 
 
-def find_chromium() -> str | None:
-    return next((path for name in CHROMIUM if (path := shutil.which(name))), None)
-
-
 @pytest.fixture(scope="session")
 def browser() -> t.Iterator[Browser]:
-    path = find_chromium()
+    path = runpy.run_path(str(ROOT / "scripts" / "set_up_chromium.py"))["find"]()
     if path is None:
-        message = f"no Chromium on this machine (looked for {', '.join(CHROMIUM)}): THE PAGES WERE NOT TESTED"
+        message = "there is no Chromium on this machine: THE PAGES WERE NOT TESTED"
         if os.environ.get("CI") == "true":
             pytest.fail(message)
         pytest.skip(message)

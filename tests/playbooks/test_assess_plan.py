@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import io
+import json
 import pathlib
 import typing as t
 
@@ -189,7 +190,7 @@ def test_an_account_without_a_policy_says_what_is_so(fleet: Fleet, run: Outcome)
 
 
 def test_a_policy_with_errors_is_refused_with_all_of_them_before_aws_is_asked(fleet: Fleet, run: Outcome) -> None:
-    (reason,) = run.rows["refused"]["reasons"]
+    reason = run.reasons("refused")
     for part in (
         "console_mfa_policy: unknown key 'defaults'",
         f"console_mfa_policy.decided_on: {day(2)} is in the future",
@@ -201,7 +202,7 @@ def test_a_policy_with_errors_is_refused_with_all_of_them_before_aws_is_asked(fl
 
 
 def test_a_list_of_another_level_is_refused(fleet: Fleet, run: Outcome) -> None:
-    (reason,) = run.rows["misplaced"]["reasons"]
+    reason = run.reasons("misplaced")
     assert reason == (
         "console_mfa_exceptions_staging: 'staging' is not a level of this host; it must end in one of all, "
         "console_mfa_accounts, host"
@@ -210,10 +211,27 @@ def test_a_list_of_another_level_is_refused(fleet: Fleet, run: Outcome) -> None:
 
 
 def test_notices_that_cannot_be_made_are_refused(fleet: Fleet, run: Outcome) -> None:
-    (reason,) = run.rows["unsure"]["reasons"]
+    reason = run.reasons("unsure")
     for part in ("console_mfa_policy is not", "is not an absolute path", "console_mfa_notices_template is not a file"):
         assert part in reason
     assert fleet.sandbox.control.calls(UNSURE) == {}
+
+
+def test_neither_records_nor_notices_are_put_where_ansible_would_read_them(fleet: Fleet, run: Outcome) -> None:
+    """A directory as the inventory: each of its files is more of it, and so would be the lines of a table."""
+    place = fleet.inventory.parent
+    before = sorted(place.rglob("*"))
+    inside = {
+        "console_mfa_record_store": {"kind": "directory", "path": str(place / "records")},
+        "console_mfa_notices_dir": str(place / "notices"),
+    }
+    failed = fleet.assess("--limit", "planned", "--inventory", str(place), "--extra-vars", json.dumps(inside))
+    assert failed.status == 2
+    message = "console_mfa_record_store and console_mfa_notices_dir: inside of the inventory"
+    assert message in " ".join(failed.output.split())
+    assert not (place / "notices").exists()
+    assert not (place / "records" / PLANNED).exists()
+    assert [path for path in sorted(place.rglob("*.csv")) if path not in before] == []
 
 
 def test_who_enrolled_has_no_notice_any_more_and_a_new_password_gives_no_new_time(fleet: Fleet, run: Outcome) -> None:

@@ -21,15 +21,18 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 ROLES = sorted((ROOT / "roles").iterdir())
 
 
-def block(language: str) -> str:
-    """The only block of the README in this language, without its indentation."""
-    (found,) = re.findall(rf"^( *)```{language}\n(.*?)^ *```", README, re.MULTILINE | re.DOTALL)
-    indentation, text = found
-    return "".join(line.removeprefix(indentation) for line in text.splitlines(keepends=True))
+def blocks(language: str) -> list[str]:
+    """The blocks of the README in this language, without their indentation."""
+    found = re.findall(rf"^( *)```{language}\n(.*?)^ *```", README, re.MULTILINE | re.DOTALL)
+    return ["".join(line.removeprefix(blank) for line in text.splitlines(keepends=True)) for blank, text in found]
+
+
+(PERMISSIONS,) = map(json.loads, blocks("json"))
+INVENTORY, DECIDED = map(yaml.safe_load, blocks("yaml"))
 
 
 def test_its_policy_has_exactly_what_the_modules_call() -> None:
-    (statement,) = json.loads(block("json"))["Statement"]
+    (statement,) = PERMISSIONS["Statement"]
     assert statement["Action"] == sorted(READ_ACTIONS)
     assert (statement["Effect"], statement["Resource"]) == ("Allow", "*")
 
@@ -40,15 +43,15 @@ def test_every_action_of_the_policy_has_its_price() -> None:
     assert sorted(priced) == sorted(READ_ACTIONS)
 
 
-def test_its_inventory_and_its_policy_assess_an_account(fleet_of: t.Callable[..., Fleet]) -> None:
-    inventory = yaml.safe_load(block("yaml"))
-    group = inventory["all"]["children"]["console_mfa_accounts"]
+def test_its_inventory_and_its_policies_assess_and_validate_an_account(fleet_of: t.Callable[..., Fleet]) -> None:
+    group = INVENTORY["all"]["children"]["console_mfa_accounts"]
     (host,) = group["hosts"].values()
     account: Json = {
         "account_id": host["console_mfa_account_id"],
         "users": [
             console_user("alice", {"kind": "hardware", "serial": "GAHT12345678", "enabled": "-300d"}),
-            {"name": "me", "inline_policies": [{"name": "readme", "document": json.loads(block("json"))}]},
+            console_user("break-glass-1"),
+            {"name": "me", "inline_policies": [{"name": "readme", "document": PERMISSIONS}]},
         ],
     }
     profile = {"account_id": host["console_mfa_account_id"], "user": "me"}
@@ -56,7 +59,18 @@ def test_its_inventory_and_its_policy_assess_an_account(fleet_of: t.Callable[...
     run = fleet.assess()
     assert run.status == 0, run.output
     assert {user["user_name"]: user["mfa_state"] for user in fleet.latest(account["account_id"])["users"]} == {
-        "alice": "enabled"
+        "alice": "enabled",
+        "break-glass-1": "none",
+    }
+    fleet.all_vars = DECIDED
+    checked = fleet.run("check_policy")
+    assert checked.status == 0, checked.output
+    validated = fleet.validate()
+    assert validated.status == 0, validated.output
+    findings = fleet.latest(account["account_id"], "validation")["judgement"]["findings"]
+    assert {finding["user_name"]: finding["verdict"] for finding in findings} == {
+        "alice": "compliant",
+        "break-glass-1": "excepted",
     }
 
 

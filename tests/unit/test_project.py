@@ -157,6 +157,7 @@ def test_test_runs_every_gate() -> None:
         "sanity-oldest",
         "integration",
         "molecule",
+        "browser",
         "docs",
         "build",
     }

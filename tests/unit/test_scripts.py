@@ -194,3 +194,124 @@ def test_a_failed_download_leaves_what_was_there(
 )
 def test_status_of_ansible_test(program: str, status: int, load: Load, tmp_path: pathlib.Path) -> None:
     assert load("run_ansible_test").run([sys.executable, "-c", program], tmp_path) == status
+
+
+# --- set_up_chromium.py ---
+
+
+@pytest.fixture
+def chromium(load: Load, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> types.ModuleType:
+    """The script on a machine that has nothing but what a test puts into `bin`; it has no rights there."""
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    return load("set_up_chromium")
+
+
+def test_a_chromium_that_runs_is_enough(chromium: types.ModuleType, tmp_path: pathlib.Path) -> None:
+    stand_in(tmp_path / "bin" / "chromium", "echo install me by snap >&2; exit 1")
+    stand_in(tmp_path / "bin" / "google-chrome", "echo 150")
+
+    assert chromium.find() == str(tmp_path / "bin" / "google-chrome")
+    assert chromium.main() == 0
+
+
+@pytest.mark.parametrize(("ci", "status"), [(None, 0), ("true", 1)], ids=["somewhere", "in continuous integration"])
+def test_without_a_chromium_it_is_said_that_nothing_was_tested(
+    ci: str | None,
+    status: int,
+    chromium: types.ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    if ci:
+        monkeypatch.setenv("CI", ci)
+
+    assert chromium.main() == status
+    said = capsys.readouterr().err
+    assert said.startswith("NOT TESTED: the HTML report")
+    assert "needs apt-get" in said
+
+
+@pytest.mark.parametrize("rights", ["root", "sudo"])
+def test_chromium_is_installed_by_apt_with_the_rights_for_it(
+    rights: str, chromium: types.ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
+    calls, browser = tmp_path / "calls", tmp_path / "bin" / "chromium"
+    install = f'/bin/echo "#!/bin/sh" > {browser}; /bin/chmod +x {browser}'
+    stand_in(tmp_path / "bin" / "apt-get", f'echo "$@" >> {calls}\ncase "$*" in *install*) {install};; esac')
+    if rights == "root":
+        monkeypatch.setattr("os.geteuid", lambda: 0)
+    else:
+        stand_in(tmp_path / "bin" / "sudo", 'shift; case "$1" in DEBIAN*) shift;; true) exit 0;; esac; exec "$@"')
+
+    assert chromium.main() == 0
+    assert chromium.find() == str(browser)
+    update, installed = calls.read_text().splitlines()
+    assert update.endswith(" update")
+    assert installed.endswith(" install --yes --no-install-recommends chromium")
+
+
+def test_nothing_is_installed_where_sudo_would_ask_for_a_password(
+    chromium: types.ModuleType, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stand_in(tmp_path / "bin" / "apt-get", f"echo called > {tmp_path}/called")
+    stand_in(tmp_path / "bin" / "sudo", "echo a password is required >&2; exit 1")
+
+    assert chromium.main() == 0
+    assert not (tmp_path / "called").exists()
+    assert "NOT TESTED" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("program", "reason"),
+    [("echo E: no network; exit 100", "apt-get update failed: E: no network"), ("exit 0", "does not run")],
+    ids=["apt fails", "apt installs something else"],
+)
+def test_why_there_is_no_chromium_is_told(
+    program: str,
+    reason: str,
+    chromium: types.ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: pathlib.Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    stand_in(tmp_path / "bin" / "apt-get", program)
+
+    assert chromium.main() == 0
+    assert reason in capsys.readouterr().err
+
+
+# --- run_gates.py ---
+
+
+@pytest.mark.parametrize(
+    ("program", "verdict", "missed"),
+    [
+        ("echo fine", "passed", ()),
+        ("echo 'NOT TESTED: the page' >&2", "NOT TESTED", ("NOT TESTED: the page",)),
+        ("echo 'NOT TESTED: the page'; exit 1", "FAILED", ("NOT TESTED: the page",)),
+    ],
+    ids=["done", "not done", "not done, and that is an error"],
+)
+def test_a_gate_that_could_not_do_its_work_is_not_called_passed(
+    program: str,
+    verdict: str,
+    missed: tuple[str, ...],
+    load: Load,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: pathlib.Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    gates = load("run_gates")
+    stand_in(tmp_path / "make", program)
+    monkeypatch.setenv("MAKE", str(tmp_path / "make"))
+    monkeypatch.setattr(gates, "LOGS", tmp_path)
+
+    result = gates.run_gate("browser")
+
+    assert (result.verdict, result.not_tested) == (verdict, missed)
+    said = capsys.readouterr().out
+    assert f"browser: {verdict}" in said
+    assert all(line in said for line in missed)

@@ -294,6 +294,15 @@ def test_text_of_the_account_is_inert_on_a_terminal() -> None:
     assert any("\\x1b[2J\\r\\n\\u202e" in line for line in lines)
 
 
+def test_a_gap_that_decides_nothing_is_no_reason() -> None:
+    by_mode = {"fact": "device_count", "reason": "live mode does not ask", "permission": None, "decides": False}
+    summary = SUMMARY | {"complete": False, "missing": [by_mode, GAP | {"decides": True}]}
+    (row,) = rows_of({"gap": "222222222222"}, {"gap": INCOMPLETE | {"summary": summary}})
+    assert row["status"] == "incomplete"
+    assert not any("device_count" in reason for reason in row["reasons"])
+    assert any("console_access of bob" in reason for reason in row["reasons"])
+
+
 def test_many_gaps_are_counted_once_each_and_not_all_spelled_out() -> None:
     gaps = [{"fact": f"console_access of user-{number}", "reason": "time", "permission": None} for number in range(40)]
     texts = _report.gap_texts([*gaps, *gaps])

@@ -22,6 +22,7 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._terminal imp
         pytest.param("a\rb\nc", "a\\rb\\nc", id="line breaks do not break the line"),
         pytest.param("a\u202egnp.exe", "a\\u202egnp.exe", id="a right-to-left override does not turn the text"),
         pytest.param("admin\u200b", "admin\\u200b", id="a zero-width space does not hide"),
+        pytest.param("a\xa0b", "a\\xa0b", id="a blank that is none is not taken for one"),
         pytest.param("a\u2028b", "a\\u2028b", id="a line separator does not break the line"),
         pytest.param("a\u009b31m", "a\\x9b31m", id="the one-byte escape of C1 is shown"),
         pytest.param("a\ud800", "a\\ud800", id="half a surrogate pair can be printed"),

@@ -602,3 +602,45 @@ def test_the_documented_summary_is_the_summary(controller):
     documented = yaml.safe_load(console_mfa_record.RETURN)["summary"]["contains"]
     by_policy = controller.record(console_users(), mfa(), data={"policy": judging.policy()})
     assert set(by_policy["summary"]) == set(documented)
+
+
+# --- data in a file --------------------------------------------------------------------------------------------------
+
+
+def test_data_in_a_file_is_as_good_as_data_in_an_argument(controller: Controller, tmp_path: pathlib.Path) -> None:
+    file = tmp_path / "data.json"
+    file.write_text(json.dumps({"console_users": console_users(), "mfa": mfa()}), encoding="utf-8")
+    plain = {"kind": "assessment", "account_id": ACCOUNT_ID}
+    by_file = controller.run(**plain, run_id="by-file", data_file=str(file))
+    by_argument = controller.record(console_users(), mfa(), run_id="by-argument")
+    first, second = (read_by_hand(pathlib.Path(run["record"]["location"])) for run in (by_file, by_argument))
+    assert {key: first[key] for key in ("status", "users", "facts", "summary")} == {
+        key: second[key] for key in ("status", "users", "facts", "summary")
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"[]", "data_file has no dictionary in it"),
+        (b"null", "data_file has no dictionary in it"),
+        (b"{", "data_file is not JSON"),
+        (b"\xff", "data_file is not JSON"),
+        (None, "data_file cannot be read: No such file or directory"),
+    ],
+)
+def test_a_file_that_has_no_data_is_refused(
+    controller: Controller, tmp_path: pathlib.Path, content: bytes | None, message: str
+) -> None:
+    file = tmp_path / "data.json"
+    if content is not None:
+        file.write_bytes(content)
+    result = controller.run(kind="assessment", account_id=ACCOUNT_ID, run_id="run-1", data_file=str(file))
+    assert (result["failed"], result["msg"]) == (True, message)
+    assert not list(pathlib.Path(controller.store["path"]).rglob("*.json"))
+
+
+def test_data_is_given_once(controller: Controller, tmp_path: pathlib.Path) -> None:
+    assert "mutually exclusive: data|data_file" in controller.refuse(data_file=str(tmp_path / "data.json"))
+    nothing = controller.run(kind="assessment", account_id=ACCOUNT_ID, run_id="run-1")
+    assert nothing["msg"] == "state is written but any of the following are missing: data, data_file"
