@@ -124,6 +124,8 @@ def test_evidence_read_here_and_evidence_given_agree(runner: Runner) -> None:
     verdicts = {finding["user_name"]: finding["verdict"] for finding in here["findings"]}
     assert verdicts == {"=cmd,..": "overdue", "svc-x": "contradicted"}
     given = runner.run(iam_console_signin_info, **ROLE)
+    for key in ("warnings", "deprecations"):  # in a form of their own until Ansible has taken them up
+        given.pop(key, None)
     answer = runner.run(iam_mfa_validate, **ROLE, policy=POLICY, evidence=given)
     assert answer["findings"] == here["findings"]
     assert answer["compliant"] is False
