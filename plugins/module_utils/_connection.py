@@ -141,7 +141,7 @@ def base_credentials(params: Json, environ: t.Mapping[str, str]) -> Json:
 
 
 # The services that are asked, as their endpoints are called.
-_SERVICES = ("cloudtrail", "iam", "secretsmanager", "sts")
+_SERVICES = ("account", "cloudtrail", "iam", "secretsmanager", "sts")
 _REGION = re.compile(r"[a-z]+(-[a-z]+)+(-[0-9]+)?")
 
 

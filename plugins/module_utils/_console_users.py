@@ -32,7 +32,6 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._observe import (
     Account,
     Fact,
-    Pace,
     Scope,
     Settled,
     describe_account,
@@ -42,9 +41,6 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._observe impo
     source,
 )
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._regions import iam_region
-
-# AWS allows two LookupEvents a second in an account and Region (CloudTrail quotas).
-LOOKUP_PAUSE_SECONDS = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,20 +84,25 @@ def observe(account: Account, options: Options) -> Json:
 class PasswordReader:
     """Reads passwords, live or in bulk, and describes the users who have one.
 
-    The credential report is asked for first, so that AWS makes it while other things are read. Live, it only describes.
+    The credential report is asked for first, so that AWS makes it while other things are read. Live, it only describes:
+    without ``describing`` it is left out then.
     """
 
-    def __init__(self, account: Account, options: Options) -> None:
+    def __init__(self, account: Account, options: Options, *, describing: bool = True) -> None:
         self._account = account
         self._options = options
-        self._request = account.attempt(
-            "credential report",
-            lambda: _credential_report.Request(account.iam, options.max_report_age, account.clock, account.budget),
-            incomplete=False,
-        )
+        self._request = self._ask_for_report() if describing or options.bulk else None
         self._known_details: t.Mapping[str, Details] = {}
         self._details_denied = False
         self._trusted = _trusted_report(account, self._report, options.max_report_age) if options.bulk else None
+
+    def _ask_for_report(self) -> _credential_report.Request | None:
+        account, max_age = self._account, self._options.max_report_age
+        return account.attempt(
+            "credential report",
+            lambda: _credential_report.Request(account.iam, max_age, account.clock, account.budget),
+            incomplete=False,
+        )
 
     @functools.cached_property
     def _report(self) -> Report | None:
@@ -258,7 +259,7 @@ def _lookup(account: Account, generated_at: dt.datetime) -> list[Json]:
         raise AwsCallError(CallError("LookupEvents", "UnknownPartition", message))
     client = account.client("cloudtrail", region)
     start = generated_at - _credential_report.EVENT_MARGIN
-    pace = Pace(LOOKUP_PAUSE_SECONDS, account.clock)
+    pace = account.lookup_pace(region)
     events: list[Json] = []
     for event_name in _credential_report.PASSWORD_EVENTS:
         token: str | None = None

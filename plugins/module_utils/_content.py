@@ -35,6 +35,8 @@ OPTIONS = (
     "concurrency",
     "contact_tag",
     "duration_seconds",
+    "event_files",
+    "event_files_cover",
     "fail_on",
     "max_clock_skew",
     "max_record_age",
@@ -45,10 +47,14 @@ OPTIONS = (
     "read_mode",
     "region",
     "role_session_name",
+    "sign_in_regions",
+    "signin_evidence",
     "source_identity",
     "tag_columns",
     "time_budget",
     "user_names",
+    "window_days",
+    "with_source_addresses",
 )
 
 # What of a reading's result is fact; the rest is Ansible's.
@@ -64,6 +70,9 @@ FACTS = (
     "users",
     "vanished_users",
 )
+
+# The same of what console sign-ins say. Source addresses are among it only where they were asked for.
+SIGN_INS = ("complete", "events_from", "others", "read_at", "regions", "unreadable_events", "users", "window")
 
 # What Ansible adds to a registered result.
 ANSIBLES_OWN = ("deprecations", "exception", "invocation", "module_stderr", "module_stdout", "warnings")
@@ -212,6 +221,7 @@ def _validation_content(request: Request) -> Content:
         "error": assessment.error,
         "facts": {
             **{key: facts(result) for key, result in results.items()},
+            **_sign_in_facts(found.get("facts", {}).get("sign_ins")),
             "first_access": request.data.get("first_access"),
         },
         "users": assessment.rows,
@@ -219,6 +229,11 @@ def _validation_content(request: Request) -> Content:
         "judgement": {key: found[key] for key in JUDGEMENT} if usable else None,
     }
     return Content(body, clocks.name_time, clocks.name_clock, None)
+
+
+def _sign_in_facts(sign_ins: Json | None) -> Json:
+    """Only where evidence was asked for."""
+    return {} if sign_ins is None else {"sign_ins": {key: sign_ins[key] for key in SIGN_INS if key in sign_ins}}
 
 
 def _other_content(request: Request) -> Content:

@@ -282,6 +282,12 @@ def lookup_events_page(
     return reply.get("Events", []), reply.get("NextToken")
 
 
+@_operation("account", "GetRegionOptStatus")
+def get_region_opt_status(client: t.Any, region: str) -> str:
+    """Whether the account has opted in to a Region: ENABLED, ENABLING, DISABLING, DISABLED or ENABLED_BY_DEFAULT."""
+    return str(client.get_region_opt_status(RegionName=region)["RegionOptStatus"])
+
+
 # ----------------------------------------------------------------------------------------------------------- writing
 
 # Codes with which AWS says that nothing was done and that the same may be sent again later.

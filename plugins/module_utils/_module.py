@@ -9,20 +9,23 @@ This module util is PRIVATE to the collection; it can have breaking changes at a
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.iamguard.console_mfa.plugins.module_utils import _connection, _console_users
+from ansible_collections.iamguard.console_mfa.plugins.module_utils import _connection, _console_users, _signins
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._iam_api import AwsCallError
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import (
     PATH_PREFIX_FORM,
     AutomationSignals,
     Json,
     is_path_prefix,
+    parse_iso,
 )
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._observe import Account, Budget, Clock, Scope
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._signin_files import EventFileError, parse_coverage
 
 # CloudTrail shows what happened to passwords for 90 days; an older report could be trusted with what it cannot know.
 MAX_REPORT_AGE_HOURS: t.Final = 89 * 24
@@ -62,12 +65,33 @@ AUTOMATION: t.Final[Json] = {
     "groups": {"type": "list", "elements": "str", "default": ["service-accounts", "automation", "robots"]},
 }
 
+# Of a module that asks who has a password, and nothing more of it.
+ACCESS: t.Final[Json] = {"max_report_age": {"type": "int", "default": 4}}
+
 PASSWORDS: t.Final[Json] = {
-    "max_report_age": {"type": "int", "default": 4},
+    **ACCESS,
     "read_access_keys": {"type": "bool", "default": False, "no_log": False},
     "automation": {"type": "dict", "apply_defaults": True, "options": AUTOMATION},
 }
 
+SIGN_INS: t.Final[Json] = {
+    "window_days": {"type": "int", "default": 90},
+    "sign_in_regions": {"type": "list", "elements": "str", "default": []},
+    "event_files": {"type": "list", "elements": "path"},
+    "event_files_cover": {
+        "type": "dict",
+        "options": {
+            "regions": {"type": "list", "elements": "str", "required": True},
+            "since": {"type": "str", "required": True},
+            "until": {"type": "str", "required": True},
+        },
+    },
+    "with_source_addresses": {"type": "bool", "default": False},
+}
+
+# CloudTrail's event history has no older events (CloudTrail quotas); files may.
+MAX_LOOKUP_DAYS = 90
+MAX_FILE_DAYS = 3650
 
 # As many connections as a client keeps; others in the account want to be answered, too.
 MAX_CONCURRENCY = 32
@@ -109,20 +133,49 @@ def everybody() -> Scope:
     return Scope()
 
 
-def password_options(module: t.Any, users: Scope) -> _console_users.Options:
-    """Of `PASSWORDS`."""
+def access_options(module: t.Any, users: Scope) -> _console_users.Options:
+    """Of `ACCESS`."""
     if not 0 <= module.params["max_report_age"] <= MAX_REPORT_AGE_HOURS:
         bad_option(module, f"max_report_age must be 0 to {MAX_REPORT_AGE_HOURS} (hours)")
-    try:
-        signals = AutomationSignals.parse(module.params["automation"])
-    except ValueError as problem:
-        bad_option(module, str(problem))
     return _console_users.Options(
         scope=users,
         bulk=module.params["read_mode"] == "bulk",
         max_report_age=dt.timedelta(hours=module.params["max_report_age"]),
-        read_access_keys=module.params["read_access_keys"],
-        signals=signals,
+        read_access_keys=False,
+        signals=AutomationSignals(),
+    )
+
+
+def password_options(module: t.Any, users: Scope) -> _console_users.Options:
+    """Of `PASSWORDS`."""
+    access = access_options(module, users)
+    try:
+        signals = AutomationSignals.parse(module.params["automation"])
+    except ValueError as problem:
+        bad_option(module, str(problem))
+    return dataclasses.replace(access, read_access_keys=module.params["read_access_keys"], signals=signals)
+
+
+def sign_in_options(module: t.Any) -> _signins.Options:
+    """Of `SIGN_INS`."""
+    files, cover = module.params["event_files"], module.params["event_files_cover"]
+    most = MAX_LOOKUP_DAYS if files is None else MAX_FILE_DAYS
+    if not 1 <= module.params["window_days"] <= most:
+        bad_option(module, f"window_days must be 1 to {most}")
+    if cover is not None and files is None:
+        bad_option(module, "event_files_cover says what event_files hold, and there are none")
+    if files is not None and not files:
+        bad_option(module, "event_files is empty: name the files, or leave it out to ask CloudTrail")
+    try:
+        coverage = None if cover is None else parse_coverage(cover, parse_iso)
+    except ValueError as problem:
+        bad_option(module, str(problem))
+    return _signins.Options(
+        window=dt.timedelta(days=module.params["window_days"]),
+        regions=tuple(module.params["sign_in_regions"]),
+        files=None if files is None else tuple(files),
+        coverage=coverage,
+        with_source=module.params["with_source_addresses"],
     )
 
 
@@ -139,4 +192,6 @@ def run_reading(module: t.Any, observe: t.Callable[[Account], Json]) -> None:
         module.fail_json(
             msg=f"account {account_id}: {failure}", error={"account_id": account_id, **failure.error.as_dict()}
         )
+    except EventFileError as problem:
+        module.fail_json(msg=f"account {account_id}: {problem}")
     module.exit_json(changed=False, **answer)

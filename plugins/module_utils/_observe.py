@@ -39,6 +39,9 @@ T = t.TypeVar("T")
 U = t.TypeVar("U")
 K = t.TypeVar("K", bound=t.Hashable)
 
+# AWS allows two LookupEvents a second in an account and Region (CloudTrail quotas).
+LOOKUP_PAUSE_SECONDS = 0.5
+
 # How often users that moved while they were read are read again before they count as unknown.
 SETTLE_ROUNDS = 3
 
@@ -130,6 +133,7 @@ class Account:
     incomplete: bool = False
     read_at: dt.datetime = dataclasses.field(init=False)  # when the reading began, by AWS's clock
     _clients: dict[str, t.Any] = dataclasses.field(default_factory=dict)
+    _paces: dict[str, Pace] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.read_at = self.clock.now()
@@ -139,6 +143,10 @@ class Account:
         if key not in self._clients:
             self._clients[key] = self.connection.client(service, region)
         return self._clients[key]
+
+    def lookup_pace(self, region: str) -> Pace:
+        """The pace of all LookupEvents in a Region, whoever asks: AWS counts them together."""
+        return self._paces.setdefault(region, Pace(LOOKUP_PAUSE_SECONDS, self.clock))
 
     @property
     def iam(self) -> t.Any:

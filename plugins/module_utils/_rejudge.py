@@ -43,7 +43,8 @@ def judge_facts(
     first_access: t.Mapping[str, str | None] | None = None,
     contact_tag: str | None = None,
 ) -> tuple[list[Json], Judgement]:
-    """``(rows, judgement)`` of the answers ``{console_users, mfa}`` of the two reading modules about one account.
+    """``(rows, judgement)`` of the answers ``{console_users, mfa}`` of the two reading modules about one account, and
+    of ``sign_ins`` where evidence was asked for.
 
     Raises ValueError (`BadFactsError`, `BadRowError`) for what is not such an answer.
     """
@@ -51,19 +52,35 @@ def judge_facts(
         users, mfa = facts["console_users"], facts["mfa"]
         account = AccountName(*(users["account"][key] for key in ("account_id", "alias", "partition")))
         unassigned_devices, vanished = mfa["unassigned_virtual_devices"], len(users["vanished_users"])
+        sign_ins = facts.get("sign_ins")
+        evidence = None if sign_ins is None else evidence_by_id(sign_ins)
+        sign_ins_complete = sign_ins is None or sign_ins["complete"] is True
     except (KeyError, TypeError) as problem:
         raise _assessment.BadFactsError(f"not the answers of both reading modules: {problem}") from problem
     joined = _assessment.assess(account.account_id, users, mfa)
     observed = Observed(
         account=account,
         users=joined.rows,
-        complete=joined.status == "complete",
+        complete=joined.status == "complete" and sign_ins_complete,
+        evidence=evidence,
         first_access=first_access,
         unassigned_devices=unassigned_devices,
         vanished=vanished,
         contact_tag=contact_tag,
     )
     return joined.rows, judge(observed, rules, now)
+
+
+def evidence_by_id(sign_ins: Json) -> dict[str, Json]:
+    """The entries of iam_console_signin_info by UserId; a user of whom there are two has none that says anything.
+    Raises KeyError or TypeError for what is no entry."""
+    found: dict[str, Json] = {}
+    for entry in sign_ins["users"]:
+        user_id = entry["user_id"]
+        if not isinstance(entry, dict) or not isinstance(user_id, str):
+            raise TypeError("an entry names no user")
+        found[user_id] = entry if user_id not in found else {}
+    return found
 
 
 def read_moment(facts: Json) -> dt.datetime:

@@ -15,7 +15,7 @@ import dataclasses
 import datetime as dt
 import typing as t
 
-from ansible_collections.iamguard.console_mfa.plugins.module_utils import _console_users
+from ansible_collections.iamguard.console_mfa.plugins.module_utils import _console_users, _signins
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._console_users import Password, PasswordReader
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._iam_api import AwsCallError
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._judge import Observed, judge
@@ -24,7 +24,15 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._mfa_devices 
     UserDevices,
     UsersDevices,
 )
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import CallError, Json, MfaState, User, iso
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import (
+    CallError,
+    Json,
+    MfaState,
+    Missing,
+    User,
+    iso,
+    parse_iso,
+)
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._observe import (
     Account,
     Fact,
@@ -32,7 +40,9 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._observe impo
     read_settled,
 )
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._policy import Rules, read_rules
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._rejudge import judge_facts
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._rejudge import evidence_by_id, judge_facts
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._signin_evidence import History, describe
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._signins import Both
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._subject import subject
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._verdict import Fit, fit_of
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._wording import AccountName
@@ -40,19 +50,13 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._wording impo
 
 @dataclasses.dataclass(frozen=True)
 class Question:
-    """What an account is judged by. ``first_access``: as the judge takes it; None: there are no records."""
+    """What an account is judged by. ``first_access``: as the judge takes it; None: there are no records. ``evidence``:
+    what iam_console_signin_info returned, or how its facts are to be read here; None: sign-ins decide nothing."""
 
     rules: Rules
     first_access: t.Mapping[str, str | None] | None = None
     contact_tag: str | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class Both:
-    """What one user's reading gave: the password and, for console users only, the devices."""
-
-    password: Fact[Password]
-    devices: Fact[UserDevices] | None = None
+    evidence: Json | _signins.Options | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,22 +68,102 @@ class Inventory:
     out_of_scope: Json
     first_access: Json | None
     contact_tag: str | None
+    evidence: Json | _signins.Options | None = None
 
     def question(self, now: dt.datetime) -> Question:
         """Raises `PolicyError` with everything that is wrong."""
         rules = read_rules(
             self.policy, exceptions=self.exceptions, out_of_scope=self.out_of_scope, today=now.astimezone(dt.UTC).date()
         )
-        return Question(rules, first_access=self.first_access, contact_tag=self.contact_tag)
+        return Question(rules, self.first_access, self.contact_tag, self.evidence)
 
 
 def validate(account: Account, options: _console_users.Options, question: Question) -> Json:
     """The answer of iam_mfa_validate. Raises `AwsCallError` if the users cannot even be listed."""
     passwords = PasswordReader(account, options)
     devices = DeviceReader(account, bulk=options.bulk)
-    reading = _Reading(account, options, question, passwords, devices)
+    reading = _Reading(account, options, question, passwords, devices, _sign_ins(account, question.evidence))
     settled = read_settled(account, options.scope, reading.read)
     return reading.answer(settled)
+
+
+# Evidence that was read earlier may be so old: a sign-in without MFA since then would go unseen.
+EVIDENCE_MAX_AGE = dt.timedelta(hours=24)
+
+
+class _SignIns(t.Protocol):
+    """Where evidence is from."""
+
+    def of(self, user: User, devices: Fact[UserDevices]) -> Json | None:
+        """The entry of a user, by the devices that are known so far; None: there is none."""
+
+    def facts(self, settled: Settled[Both]) -> Json:
+        """What was read, for the answer and the record."""
+
+
+@dataclasses.dataclass(frozen=True)
+class _ReadHere:
+    account: Account
+    options: _signins.Options
+    history: History
+
+    def of(self, user: User, devices: Fact[UserDevices]) -> Json | None:
+        return describe(_signins.person(user, devices), self.history)
+
+    def facts(self, settled: Settled[Both]) -> Json:
+        found = _signins.describe_sign_ins(self.account, self.history, self.options, settled)
+        return {"read_at": iso(self.account.read_at), "complete": not self.account.incomplete, **found}
+
+
+@dataclasses.dataclass(frozen=True)
+class _ReadEarlier:
+    answer: Json
+    by_id: t.Mapping[str, Json]
+
+    def of(self, user: User, _devices: Fact[UserDevices]) -> Json | None:
+        return self.by_id.get(user.user_id)
+
+    def facts(self, _settled: Settled[Both]) -> Json:
+        source = self.answer["source"]
+        kept = ("window", "events_from", "regions", "unreadable_events", "users", "others")
+        return {
+            "read_at": source["read_at"],
+            "complete": source["complete"] is True,
+            **{key: self.answer[key] for key in kept},
+        }
+
+
+def _sign_ins(account: Account, evidence: Json | _signins.Options | None) -> _SignIns | None:
+    if evidence is None:
+        return None
+    if isinstance(evidence, _signins.Options):
+        return _ReadHere(account, evidence, _signins.read_history(account, evidence))
+    by_id = _check_evidence(account, evidence)
+    if evidence["source"]["complete"] is not True:
+        reason = "the evidence given was not read completely; its source.missing says what is missing"
+        account.miss(Missing("console sign-ins: all of them", reason), incomplete=True)
+    return _ReadEarlier(evidence, by_id)
+
+
+def _check_evidence(account: Account, evidence: Json) -> dict[str, Json]:
+    """Its entries by UserId. Raises `AwsCallError` for what is no evidence about this account as it is today."""
+
+    def refuse(message: str) -> t.NoReturn:
+        raise AwsCallError(CallError("evidence", "BadEvidence", message))
+
+    try:
+        account_id, read_at = evidence["account"]["account_id"], parse_iso(evidence["source"]["read_at"])
+        by_id = evidence_by_id(evidence)
+        missing = {"window", "events_from", "regions", "unreadable_events", "others"} - set(evidence)
+    except (KeyError, TypeError, ValueError) as problem:
+        refuse(f"is not what iam_console_signin_info returned: {type(problem).__name__} {problem}")
+    if missing or evidence.get("failed"):
+        refuse("is not what iam_console_signin_info returned when it succeeded")
+    if account_id != account.connection.account_id:
+        refuse(f"is of account {account_id}")
+    if not account.read_at - EVIDENCE_MAX_AGE <= read_at <= account.read_at + MAX_CLOCK_SKEW:
+        refuse(f"is of {iso(read_at)}; it must be of the last {EVIDENCE_MAX_AGE.days * 24} hours: read it again")
+    return by_id
 
 
 class _Reading:
@@ -90,12 +174,14 @@ class _Reading:
         question: Question,
         passwords: PasswordReader,
         devices: DeviceReader,
+        sign_ins: _SignIns | None,
     ) -> None:
         self._account = account
         self._bulk = options.bulk
         self._question = question
         self._passwords = passwords
         self._devices = devices
+        self._sign_ins = sign_ins
 
     def read(self, users: list[User]) -> dict[User, Fact[Both]]:
         passwords = self._passwords.read(users)
@@ -110,7 +196,11 @@ class _Reading:
             return self._devices.read(list(console))
         listed = self._devices.listed(list(console))
         rows = self._rows({user: console[user] for user in listed}, listed)
-        enough = {user: listed[user] for user, row in zip(listed, rows, strict=True) if self._is_met(row)}
+        enough = {
+            user: listed[user]
+            for user, row in zip(listed, rows, strict=True)
+            if self._is_met(row) and self._is_certain(user, listed[user])
+        }
         return enough | self._devices.read_live([user for user in console if user not in enough])
 
     def _is_met(self, row: Json) -> bool:
@@ -119,10 +209,17 @@ class _Reading:
         category = self._question.rules.policy.place(user).category
         return category is not None and fit_of(user, category.requirement) is Fit.MET
 
+    def _is_certain(self, user: User, devices: Fact[UserDevices]) -> bool:
+        """Whether other devices that the user may have could change nothing of what sign-ins prove. A sign-in without
+        MFA is always held against all devices."""
+        if self._sign_ins is None:
+            return True
+        return (self._sign_ins.of(user, devices) or {}).get("evidence") in ("proven", "proven_unattributed", "none")
+
     def _confirm_gaps(self, passwords: dict[User, Fact[Password]], devices: UsersDevices) -> None:
         """Asks live for what of a gap is known only from the report or the list of virtual devices. Changes both."""
         console = {user: fact for user, fact in passwords.items() if fact != Fact()}
-        gaps = self._gaps(self._rows(console, devices))
+        gaps = self._gaps(self._rows(console, devices), self._evidence(devices))
         doubtful = [user for user in console if user.user_id in gaps and console[user].value == Password()]
         passwords.update(self._passwords.read_live(doubtful))
         known = [devices[user].value for user in console]
@@ -137,13 +234,20 @@ class _Reading:
         rows = self._passwords.deciding_rows(console)
         return [row | _device_facts(devices[user]) for user, row in zip(console, rows, strict=True)]
 
-    def _gaps(self, rows: list[Json]) -> set[str | None]:
+    def _evidence(self, devices: UsersDevices) -> dict[str, Json] | None:
+        if self._sign_ins is None:
+            return None
+        entries = {user.user_id: self._sign_ins.of(user, fact) for user, fact in devices.items()}
+        return {user_id: entry for user_id, entry in entries.items() if entry is not None}
+
+    def _gaps(self, rows: list[Json], evidence: t.Mapping[str, Json] | None) -> set[str | None]:
         """The UserIds of those who would be gaps by what is known so far."""
         question, connection = self._question, self._account.connection
         observed = Observed(
             account=AccountName(connection.account_id, None, connection.partition),
             users=rows,
             complete=True,
+            evidence=evidence,
             first_access=question.first_access,
             contact_tag=question.contact_tag,
         )
@@ -151,6 +255,7 @@ class _Reading:
         return {finding.subject.user_id for finding in findings if finding.ruling.gap}
 
     def answer(self, settled: Settled[Both]) -> Json:
+        sign_ins = {"sign_ins": self._sign_ins.facts(settled)} if self._sign_ins else {}
         users = self._passwords.answer(_passwords_of(settled))
         mfa = self._devices.answer(_devices_of(settled))
         source = users["source"] | {
@@ -158,7 +263,7 @@ class _Reading:
         }
         question = self._question
         _rows, judgement = judge_facts(
-            {"console_users": users, "mfa": mfa},
+            {"console_users": users, "mfa": mfa, **sign_ins},
             question.rules,
             self._account.read_at,
             first_access=question.first_access,
@@ -171,7 +276,7 @@ class _Reading:
             **judgement.document(),
             "policy": {"document": rules.policy.document(), "sha256": rules.policy_sha256},
             "decisions_document": {"document": rules.decisions_document(), "sha256": rules.decisions_sha256},
-            "facts": {"console_users": users, "mfa": mfa},
+            "facts": {"console_users": users, "mfa": mfa, **sign_ins},
         }
 
 

@@ -44,6 +44,18 @@ options:
     description:
       - The tag that has a user's address. Nobody approves an exception for himself, under whatever name.
     type: str
+  signin_evidence:
+    description:
+      - Whether console sign-ins are read as well. A user who signed in without MFA although there was a device is
+        V(contradicted) then, and one of whose sign-ins too little could be read is V(unknown); both are gaps.
+      - Never makes a verdict better.
+    type: bool
+    default: false
+  evidence:
+    description:
+      - The same, by what M(iamguard.console_mfa.iam_console_signin_info) returned for the account (for all its users)
+        within the last 24 hours. A console user who is not in it is V(unknown).
+    type: dict
   max_clock_skew:
     description:
       - By how many seconds this machine's clock may differ from AWS's. More than 60 give a warning.
@@ -52,7 +64,8 @@ options:
     default: 300
 notes:
   - >-
-    Needs the permissions of M(iamguard.console_mfa.iam_console_users_info) and M(iamguard.console_mfa.iam_mfa_info).
+    Needs the permissions of M(iamguard.console_mfa.iam_console_users_info) and M(iamguard.console_mfa.iam_mfa_info),
+    and with O(signin_evidence) those of M(iamguard.console_mfa.iam_console_signin_info).
   - >-
     With O(read_mode=live), users whose listed virtual devices already meet what is asked are not asked for further
     devices. With O(read_mode=bulk), nobody is a gap before password and devices were looked up live.
@@ -67,9 +80,11 @@ extends_documentation_fragment:
   - iamguard.console_mfa.connection
   - iamguard.console_mfa.reading
   - iamguard.console_mfa.passwords
+  - iamguard.console_mfa.sign_ins
 seealso:
   - module: iamguard.console_mfa.iam_console_users_info
   - module: iamguard.console_mfa.iam_mfa_info
+  - module: iamguard.console_mfa.iam_console_signin_info
 """
 
 EXAMPLES = r"""
@@ -95,6 +110,15 @@ EXAMPLES = r"""
           safeguards: [alarm on ConsoleLogin]
           expires: "2027-05-01"
   register: validation
+
+- name: Judge it by its console sign-ins, too
+  iamguard.console_mfa.iam_mfa_validate:
+    account_id: "111122223333"
+    profile: audit
+    region: eu-central-1
+    policy: "{{ console_mfa_policy }}"
+    signin_evidence: true
+  register: proven
 
 - name: Name the gaps
   ansible.builtin.debug:
@@ -293,7 +317,8 @@ findings:
       type: list
       elements: dict
     evidence:
-      description: What sign-ins say of the user; null where that was not asked for.
+      description: What sign-ins say of the user, as in
+        RV(iamguard.console_mfa.iam_console_signin_info#module:users[]); null where that was not asked for.
       returned: success
       type: dict
     discrepancies:
@@ -359,7 +384,8 @@ decisions_document:
 facts:
   description: >-
     What was observed, as M(iamguard.console_mfa.iam_console_users_info) (C(console_users)) and
-    M(iamguard.console_mfa.iam_mfa_info) (C(mfa)) return it.
+    M(iamguard.console_mfa.iam_mfa_info) (C(mfa)) return it, and where evidence was asked for, as
+    M(iamguard.console_mfa.iam_console_signin_info) does (C(sign_ins)).
   returned: success
   type: dict
   sample: {"console_users": {}, "mfa": {}}
@@ -379,10 +405,13 @@ import datetime as dt
 
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._module import (
     PASSWORDS,
+    SIGN_INS,
+    bad_option,
     everybody,
     password_options,
     reading_module,
     run_reading,
+    sign_in_options,
 )
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._policy import PolicyError
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._validation import Inventory, check_clock, validate
@@ -394,11 +423,24 @@ JUDGING = {
     "first_access": {"type": "dict"},
     "contact_tag": {"type": "str"},
     "max_clock_skew": {"type": "int", "default": 300},
+    "signin_evidence": {"type": "bool", "default": False},
+    "evidence": {"type": "dict"},
 }
 
 
+def evidence_option(module):
+    """What was given, how it is to be read here, or None. An option that would do nothing is refused."""
+    given, read_here = module.params["evidence"], module.params["signin_evidence"]
+    if given is not None and read_here:
+        bad_option(module, "evidence is given, and signin_evidence asks to read it: choose one")
+    for name in ("sign_in_regions", "event_files", "event_files_cover"):
+        if module.params[name] and not read_here:
+            bad_option(module, f"{name} is set, but sign-ins are not read: set signin_evidence")
+    return sign_in_options(module) if read_here else given
+
+
 def main():
-    module = reading_module(PASSWORDS | JUDGING)
+    module = reading_module(PASSWORDS | SIGN_INS | JUDGING)
     options = password_options(module, everybody())
     inventory = Inventory(
         policy=module.params["policy"],
@@ -406,6 +448,7 @@ def main():
         out_of_scope=module.params["out_of_scope"],
         first_access=module.params["first_access"],
         contact_tag=module.params["contact_tag"],
+        evidence=evidence_option(module),
     )
 
     def observe(account):

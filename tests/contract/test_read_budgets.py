@@ -109,6 +109,34 @@ def assert_fixed_costs(calls: dict[str, int], account: dict[str, t.Any]) -> None
     assert calls == {}
 
 
+@pytest.mark.parametrize("bulk", [False, True], ids=["live", "bulk"])
+@pytest.mark.parametrize("users", [0, 50, 1000])
+def test_sign_ins(users: int, bulk: bool) -> None:
+    """A call for each 50 sign-ins of a Region, one at least. Live, a call for each user and each console user; in bulk,
+    none for those whose listed devices decide."""
+    account = account_of(users)
+    names = sorted(with_password(account))[:120]
+    sign_ins = [{"user": name, "at": f"-{1 + n % 60}d", "mfa": True} for n, name in enumerate(names)]
+    reading = Reading(sandbox_of(account | {"sign_ins": sign_ins}))
+    answer = reading.sign_ins(bulk=bulk)
+    calls = reading.sandbox.control.calls(ACCOUNT_ID)
+    console = with_password(account)
+    assert {user["user_name"] for user in answer["users"]} == console
+    in_regions = 4 + max(1, math.ceil(len(sign_ins) / 50))
+    assert calls.pop("LookupEvents") == in_regions + (3 if bulk else 0)
+    assert calls.pop("ListUsers") == listings(users) * pages(users)
+    assert calls.pop("GetAccountSummary") + calls.pop("ListAccountAliases") == 2
+    if bulk:
+        assert calls.pop("GenerateCredentialReport") == 1
+        assert 2 <= calls.pop("GetCredentialReport") <= 5
+        assert calls.pop("ListVirtualMFADevices") >= 1
+        assert calls.pop("ListMFADevices", 0) < max(1, len(console))
+    else:
+        assert calls.pop("GetLoginProfile", 0) == users
+        assert calls.pop("ListMFADevices", 0) == len(console)
+    assert calls == {}
+
+
 def test_only_the_users_asked_for_are_asked_about() -> None:
     from ansible_collections.iamguard.console_mfa.plugins.module_utils._observe import Scope
 

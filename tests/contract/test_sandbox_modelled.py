@@ -192,6 +192,7 @@ def call_everything(sandbox_: Sandbox) -> None:
     sts.get_caller_identity()
     sts.assume_role(RoleArn=f"{prefix}role/r", RoleSessionName="me", SourceIdentity="me", Policy=_text(policy("iam:*")))
     trail.lookup_events()
+    client(sandbox_, "account").get_region_opt_status(RegionName="af-south-1")
     s3.create_bucket(Bucket="more-records")
     s3.put_bucket_versioning(Bucket="more-records", VersioningConfiguration={"Status": "Enabled"})
     s3.get_bucket_versioning(Bucket="more-records")

@@ -364,6 +364,35 @@ def test_accounts_outside_the_limit_are_red_unless_their_record_is_recent(well_f
     assert well_fleet.sandbox.control.calls(STALE) == {}
 
 
+def test_sign_ins_decide_where_they_are_asked_for(well_fleet: Fleet) -> None:
+    """One account is contradicted; of another a Region was not read, so its user is unknown; a third is proven."""
+    control = well_fleet.sandbox.control
+    control.sign_in(WELL, user="alice", at="-1d", device=f"arn:aws:iam::{WELL}:mfa/phone", source_address="203.0.113.9")
+    control.sign_in(STALE, user="alice", at="-1d", region="eu-north-1")
+    control.fault(operation="LookupEvents", account_id=NEVER, region="us-east-2", deny=True, times=None)
+    well_fleet.all_vars |= {"console_mfa_signin_evidence": True}
+    run = well_fleet.validate()
+    assert run.status == 2, run.output
+    assert {name: (row["status"], row["compliant"]) for name, row in run.rows.items()} == {
+        "well": ("complete", True),
+        "stale": ("complete", False),
+        "never": ("incomplete", False),
+    }
+    found = {}
+    for account_id in (WELL, STALE, NEVER):
+        record = well_fleet.latest(account_id, "validation")
+        [finding] = record["judgement"]["findings"]
+        found[account_id] = (finding["verdict"], finding["evidence"]["evidence"])
+        assert list(judge_again(record)) == []
+        assert record["options"]["signin_evidence"] is True
+        assert "203.0.113.9" not in json.dumps(record)
+    assert found == {
+        WELL: ("compliant", "proven"),
+        STALE: ("contradicted", "contradicted"),
+        NEVER: ("unknown", "unknown"),
+    }
+
+
 def test_the_report_comes_when_every_account_fails(well_fleet: Fleet) -> None:
     record_of_before(well_fleet, WELL, dt.timedelta(hours=1))
     run = well_fleet.validate("--extra-vars", "console_mfa_endpoint_url=http://127.0.0.1:1")

@@ -42,6 +42,7 @@ class Event:
     resources: tuple[tuple[str, str], ...]  # type, name
     details: dict[str, t.Any]
     sequence: int
+    text: str | None = None  # what CloudTrailEvent holds instead, for tests of what AWS would never write
 
     @property
     def position(self) -> str:
@@ -125,6 +126,40 @@ class Trail:
             self.sequence,
         )
         self.events.setdefault((account.account_id, region), []).append(event)
+        return event
+
+    def record_sign_in(
+        self,
+        account: Account,
+        details: dict[str, t.Any],
+        when: datetime.datetime,
+        *,
+        user_name: str | None,
+        delay: datetime.timedelta,
+        text: str | None = None,
+    ) -> Event:
+        """Remembers what the sign-in service tells, in the Region that ``details`` name. Its events are no API calls:
+        they have no access key, no request id and no resources."""
+        self.sequence += 1
+        when = when.replace(microsecond=0)
+        event_id = _uuid(account.account_id, self.sequence)
+        details = {
+            "eventVersion": "1.08",
+            "eventTime": iso(when),
+            **details,
+            "requestParameters": None,
+            "eventID": event_id,
+            "readOnly": False,
+            "eventType": "AwsConsoleSignIn",
+            "managementEvent": True,
+            "recipientAccountId": account.account_id,
+            "eventCategory": "Management",
+        }
+        name, source = details["eventName"], details["eventSource"]
+        event = Event(
+            event_id, name, when, when + delay, source, user_name, None, False, (), details, self.sequence, text
+        )
+        self.events.setdefault((account.account_id, details["awsRegion"]), []).append(event)
         return event
 
     def of_account(self, account_id: str) -> list[Event]:
@@ -238,7 +273,7 @@ def _show(event: Event) -> Result:
         "EventTime": event.time,
         "EventSource": event.source,
         "Resources": [{"ResourceType": kind, "ResourceName": name} for kind, name in event.resources],
-        "CloudTrailEvent": json.dumps(event.details),
+        "CloudTrailEvent": json.dumps(event.details) if event.text is None else event.text,
     }
     if event.user_name:
         shown["Username"] = event.user_name

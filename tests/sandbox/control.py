@@ -22,6 +22,7 @@ from collections import Counter
 from . import ids
 from .callers import Session
 from .clock import iso, parse_moment, whole_seconds
+from .console import password_of
 from .devices import assign, release
 from .history import owner_name, record_change
 from .scenario import (
@@ -37,6 +38,7 @@ from .scenario import (
     register_token,
     resolve_policy,
 )
+from .signin import record, resolve
 from .state import ROOT, Account, Document, LoginProfile, Role, Root, Tags, User
 from .wire import HttpReply, HttpRequest
 
@@ -62,6 +64,8 @@ OPERATIONS = (
     "delete_login_profile",
     "change_password",
     "set_password_last_used",
+    "sign_in",
+    "console_password",
     "add_device",
     "remove_device",
     "create_virtual_device",
@@ -232,6 +236,18 @@ class Control:
         """A date, a distance from now such as ``-3h``, or None for never."""
         _account, found = self._find(account_id, user)
         found.password_last_used = parse_moment(when, self.now())
+
+    def console_password(self, account_id: str, user: str) -> str:
+        """What the user types at the simulated console."""
+        account, found = self._find(account_id, user)
+        self._password_of(account, found)
+        return str(password_of(found))
+
+    def sign_in(self, account_id: str, **attempt: t.Any) -> None:
+        """An attempt to sign in to the console, as an entry of a scenario's ``sign_ins`` has it; ``at`` is relative to
+        now. Writes the events that AWS would."""
+        account, sandbox = self._account(account_id), self._sandbox
+        record(sandbox.trail, account, resolve(account, attempt, sandbox.now(), sandbox.settings))
 
     # ---------------------------------------------------------------------------------------------------- devices
 

@@ -20,6 +20,8 @@ from .authorize import Authorizer
 from .callers import Caller, Credentials, UserSession, find_key
 from .clock import VirtualClock
 from .cloudtrail import Trail
+from .console import PREFIX as CONSOLE
+from .console import Console
 from .control import Control
 from .errors import AwsError, NotModelled, access_denied
 from .faults import Fault, Faults, Trigger
@@ -32,16 +34,37 @@ from .scenario import Spec, check_keys, load_accounts, read_scenario
 from .secrets_manager import Secrets
 from .settings import Settings
 from .signature import is_signed_with
+from .signin import seed_sign_ins
 from .state import ROOT, Account, User
 from .wire import Credential, HttpReply, HttpRequest
 
 if t.TYPE_CHECKING:
     import boto3
 
-from . import iam_account, iam_details, iam_devices, iam_mfa, iam_report, iam_users, secrets_manager, sts
+from . import (
+    account_regions,
+    iam_account,
+    iam_details,
+    iam_devices,
+    iam_mfa,
+    iam_report,
+    iam_users,
+    secrets_manager,
+    sts,
+)
 
 # Each enters its operations into OPERATIONS when it is imported.
-MODELS = (iam_account, iam_details, iam_devices, iam_mfa, iam_report, iam_users, secrets_manager, sts)
+MODELS = (
+    account_regions,
+    iam_account,
+    iam_details,
+    iam_devices,
+    iam_mfa,
+    iam_report,
+    iam_users,
+    secrets_manager,
+    sts,
+)
 
 PREFIX = "/_sandbox/"
 
@@ -86,12 +109,14 @@ class Sandbox:
         self.buckets = Buckets()
         self.secrets = Secrets()
         self.faults = Faults()
+        self.console = Console(self)
         self.counted: Counter[tuple[str, str, str]] = Counter()  # account, caller, operation
         self._earlier: dict[str, list[tuple[datetime.datetime, Account]]] = {}
         self._requests = 0
         self.accounts: dict[str, Account] = load_accounts(self.spec, self.clock.start, self.settings)
         for account, spec in zip(self.accounts.values(), self.spec.get("accounts") or [], strict=True):
             record_history(self.trail, self.settings, account, self.clock.start)
+            seed_sign_ins(self.trail, self.settings, account, spec.get("sign_ins") or [], self.clock.start)
             load_buckets(self.buckets, account, spec.get("buckets") or [], self.clock.start)
 
     def reset(self) -> None:
@@ -177,9 +202,12 @@ class Sandbox:
     # ---------------------------------------------------------------------------------------------------- serving
 
     def handle(self, request: HttpRequest) -> HttpReply:
-        """The reply to any HTTP request: to AWS's services, or to the control interface under ``/_sandbox/``."""
+        """The reply to any HTTP request: to AWS's services, to the control interface under ``/_sandbox/``, or to the
+        simulated console under ``/_console/``."""
         if request.path.startswith(PREFIX):
             return self.control.handle(request)
+        if request.path.startswith(CONSOLE):
+            return self.console.handle(request)
         with self.lock:
             self._requests += 1
             request_id = f"{self._requests:08x}-0000-4000-8000-000000000000"
@@ -227,6 +255,8 @@ class Sandbox:
             return s3_operation(request)
         if wire.PROTOCOLS[service] == "json":
             return wire.json_operation(request), {}
+        if wire.PROTOCOLS[service] == "rest-json":
+            return wire.path_operation(service, request), {}
         return wire.query_operation(request)
 
     def _authenticate(self, request: HttpRequest, credential: Credential) -> Caller:
@@ -234,6 +264,8 @@ class Sandbox:
         caller, secret = self._caller(credential.access_key_id, request.headers.get("x-amz-security-token"))
         if caller.account.partition != _partition(request, credential):
             raise callers.invalid_token()  # a partition does not know the keys of another
+        if credential.region in caller.account.disabled_regions:
+            raise callers.invalid_token()  # nor does a Region that the account has not opted in to
         if self.settings.verify_signatures:
             self._check_signature(request, credential, secret)
         if caller.expires is not None and caller.expires <= self.now():
@@ -365,7 +397,7 @@ def _model(operation: Operation) -> t.Any:
 def _service_without_signature(request: HttpRequest) -> str:
     """By the host name or the form of the request; for what is not signed."""
     host = request.headers.get("host", "")
-    for service in ("sts", "cloudtrail", "s3", "secretsmanager", "iam"):
+    for service in ("sts", "cloudtrail", "account", "s3", "secretsmanager", "iam"):
         if service in host.split("."):
             return service
     return "cloudtrail" if "x-amz-target" in request.headers else "iam"

@@ -26,6 +26,7 @@ class Fault:
     account_id: str | None = None
     user_name: str | None = None
     principal: str | None = None
+    region: str | None = None  # for which the request is signed
     times: int | None = 1
     every: int = 1
     error: dict[str, t.Any] | None = None
@@ -70,6 +71,7 @@ class Fault:
             and self.account_id in (None, call.account.account_id)
             and (self.user_name is None or self.user_name.lower() == (call.user_name or "").lower())
             and self.principal in (None, call.caller.arn, call.caller.name)
+            and self.region in (None, call.region)
         )
 
     def as_error(self) -> AwsError:

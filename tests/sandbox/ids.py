@@ -15,6 +15,23 @@ PARTITIONS = ("aws", "aws-cn", "aws-us-gov")
 IAM_REGIONS = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
 DEFAULT_REGIONS = {"aws": "eu-central-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
 
+# Where a sign-in with the partition's own address lands: root in the first, an IAM user in any (CloudTrail User Guide,
+# console sign-in events). For the other partitions that is derived: each has one Region more than its IAM's.
+SIGN_IN_REGIONS = {
+    "aws": ("us-east-1", "us-east-2", "eu-north-1", "ap-southeast-2"),
+    "aws-cn": ("cn-north-1", "cn-northwest-1"),
+    "aws-us-gov": ("us-gov-west-1", "us-gov-east-1"),
+}
+# Accounts have these from the start; all others must be opted in to (Account Management Reference Guide, Regions).
+DEFAULT_ENABLED_REGIONS = frozenset(
+    (
+        *("us-east-1", "us-east-2", "us-west-1", "us-west-2", "ca-central-1", "sa-east-1"),
+        *("eu-central-1", "eu-west-1", "eu-west-2", "eu-west-3", "eu-north-1"),
+        *("ap-south-1", "ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-southeast-1", "ap-southeast-2"),
+        *("cn-north-1", "cn-northwest-1", "us-gov-west-1", "us-gov-east-1"),
+    )
+)
+
 
 def partition_of_region(region: str) -> str:
     if region.startswith("cn-"):

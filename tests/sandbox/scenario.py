@@ -142,6 +142,16 @@ def check_alias(alias: t.Any, where: str) -> str | None:
     return alias
 
 
+def check_disabled_regions(account: Account, regions: list[t.Any]) -> frozenset[str]:
+    """Only Regions that an account must opt in to can be disabled: every other is there from the start."""
+    for region in regions:
+        if not isinstance(region, str) or region in ids.DEFAULT_ENABLED_REGIONS:
+            raise ScenarioError(f"account {account.account_id}: the Region {region!r} cannot be disabled")
+        if ids.partition_of_region(region) != account.partition:
+            raise ScenarioError(f"account {account.account_id}: the Region {region} is of another partition")
+    return frozenset(regions)
+
+
 def check_path(path: t.Any, where: str) -> str:
     if not isinstance(path, str) or not _PATH.fullmatch(path) or len(path) > 512:
         raise ScenarioError(f"{where}: IAM refuses the path {path!r}")
@@ -276,7 +286,7 @@ class _AccountLoader:
         check_keys(
             spec,
             "account_id partition alias created scp root managed_policies groups roles users unassigned_devices"
-            " credential_report password_max_age_days kms_keys buckets hardware_tokens",
+            " credential_report password_max_age_days kms_keys buckets hardware_tokens sign_ins disabled_regions",
             f"account {spec.get('account_id')}",
         )
         account_id = spec.get("account_id")
@@ -310,6 +320,7 @@ class _AccountLoader:
         account.scps = [check_document(item, f"{self.where}, scp") for item in spec.get("scp") or []]
         account.password_max_age_days = spec.get("password_max_age_days")
         account.kms_keys = spec.get("kms_keys")
+        account.disabled_regions = check_disabled_regions(account, spec.get("disabled_regions") or [])
         for item in spec.get("managed_policies") or []:
             self.managed_policy(item)
         for item in spec.get("groups") or []:

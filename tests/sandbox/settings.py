@@ -58,6 +58,8 @@ class Settings:
     sts_steps: int = 2
     sts_attempts: int = 9
     sts_attempts_seconds: int = 180
+    # The same for the simulated console, where it was never measured.
+    console_steps: int = 2
     # For how long a user that was deleted and made again cannot be changed ("several minutes").
     recreated_user_seconds: float = 180.0
     # Where reads lag: whether what they do not show yet is unknown to writes too.

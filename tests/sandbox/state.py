@@ -205,6 +205,7 @@ class Account:
     keys: dict[str, tuple[User | Root, AccessKey]] = field(default_factory=dict)  # by access key id
     password_max_age_days: int | None = None
     kms_keys: list[str] | None = None
+    disabled_regions: frozenset[str] = frozenset()  # of those that an account must opt in to
     report: CredentialReport | None = None
     tokens: dict[str, Oath] = field(
         default_factory=dict

@@ -34,7 +34,14 @@ _CREDENTIAL = re.compile(
     r"AWS4-HMAC-SHA256 +Credential=(?P<key>[^/,]+)/(?P<date>\d{8})/(?P<region>[^/,]+)/(?P<service>[^/,]+)/aws4_request"
     r", *SignedHeaders=(?P<headers>[^,]+), *Signature=(?P<signature>[0-9a-f]{64})"
 )
-PROTOCOLS = {"iam": "query", "sts": "query", "cloudtrail": "json", "secretsmanager": "json", "s3": "rest-xml"}
+PROTOCOLS = {
+    "iam": "query",
+    "sts": "query",
+    "cloudtrail": "json",
+    "secretsmanager": "json",
+    "s3": "rest-xml",
+    "account": "rest-json",
+}
 
 # JSON services say some of the common errors in other words.
 _JSON_CODES = {
@@ -122,6 +129,13 @@ def json_operation(request: HttpRequest) -> str:
     return request.headers.get("x-amz-target", "").rpartition(".")[2]
 
 
+def path_operation(service: str, request: HttpRequest) -> str:
+    """The operation of a service whose operations have a path each."""
+    model = service_model(service)
+    paths = {model.operation_model(name).http["requestUri"]: name for name in model.operation_names}
+    return str(paths.get(request.path, request.path))
+
+
 def parse_params(model: OperationModel, protocol: str, request: HttpRequest, values: dict[str, str]) -> Params:
     """Parameters as the model has them. What the model does not know is refused: nothing is dropped in silence."""
     if protocol == "query":
@@ -141,7 +155,7 @@ def parse_params(model: OperationModel, protocol: str, request: HttpRequest, val
         raise AwsError(
             "MalformedInput", "The request could not be read: a parameter is of the wrong type", 400
         ) from error
-    if protocol == "json":
+    if protocol in ("json", "rest-json"):
         _refuse_unknown(model, set(json.loads(request.body or b"{}")))
     return parsed
 
@@ -277,8 +291,9 @@ def protocol_of(service: str) -> str:
 
 def serialize_error(service: str, protocol: str, error: AwsError, request_id: str) -> HttpReply:
     code, message, status = error.code, error.message, error_status(service, error)
-    if protocol == "json":
-        code, status = _JSON_CODES.get(code, (code, status))
+    if protocol in ("json", "rest-json"):
+        code, json_status = _JSON_CODES.get(code, (code, status))
+        status = json_status if protocol == "json" else status
         body = json.dumps({"__type": code, "message": message}).encode()
         return HttpReply(status, body, {"Content-Type": "application/x-amz-json-1.1", "x-amzn-ErrorType": code})
     if service == "s3":

@@ -11,7 +11,12 @@ import typing as t
 
 import botocore.config
 
-from ansible_collections.iamguard.console_mfa.plugins.module_utils import _console_users, _mfa_devices, _validation
+from ansible_collections.iamguard.console_mfa.plugins.module_utils import (
+    _console_users,
+    _mfa_devices,
+    _signins,
+    _validation,
+)
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._connection import CallLog, Connection
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import AutomationSignals
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._observe import Account, Budget, Clock, Scope
@@ -131,6 +136,13 @@ class Reading:
     def mfa(self, *, bulk: bool = False, scope: Scope | None = None, **account: t.Any) -> Json:
         return _mfa_devices.observe(self._account(**account), _mfa_devices.Options(scope or Scope(), bulk))
 
+    def sign_ins(self, *, bulk: bool = False, scope: Scope | None = None, days: int = 90, **more: t.Any) -> Json:
+        """Further arguments are those of `_signins.Options`, and of the account."""
+        account = {key: more.pop(key) for key in ("time_budget", "concurrency") if key in more}
+        options = _signins.Options(window=dt.timedelta(days=days), **more)
+        passwords = _console_users.Options(scope or Scope(), bulk, dt.timedelta(hours=4), False, AutomationSignals())
+        return _signins.observe(self._account(**account), options, passwords)
+
     def validate(
         self,
         policy: Json,
@@ -139,9 +151,10 @@ class Reading:
         exceptions: Json | None = None,
         out_of_scope: Json | None = None,
         signals: AutomationSignals | None = None,
+        evidence: Json | _signins.Options | None = None,
         **account: t.Any,
     ) -> Json:
-        inventory = _validation.Inventory(policy, exceptions or {}, out_of_scope or {}, None, None)
+        inventory = _validation.Inventory(policy, exceptions or {}, out_of_scope or {}, None, None, evidence)
         options = _console_users.Options(Scope(), bulk, dt.timedelta(hours=4), False, signals or AutomationSignals())
         found = self._account(**account)
         return _validation.validate(found, options, inventory.question(found.read_at))
@@ -149,6 +162,10 @@ class Reading:
 
 def console_access(answer: Json) -> dict[str, str]:
     return {user["user_name"]: user["console_access"] for user in answer["console_users"]}
+
+
+def evidence(answer: Json) -> dict[str, str]:
+    return {user["user_name"]: user["evidence"] for user in answer["users"]}
 
 
 def mfa_states(answer: Json) -> dict[str, str]:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The two modules that read an account, run as Ansible runs them, against a sandbox behind a real socket."""
+"""The modules that read an account, run as Ansible runs them, against a sandbox behind a real socket."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ import typing as t
 
 import pytest
 
-from ansible_collections.iamguard.console_mfa.plugins.modules import iam_console_users_info, iam_mfa_info
+from ansible_collections.iamguard.console_mfa.plugins.modules import (
+    iam_console_signin_info,
+    iam_console_users_info,
+    iam_mfa_info,
+)
 from sandbox import Sandbox, SandboxServer
 from support.module_runs import EXTERNAL_ID, GOV, HUB, MEMBER, Runner, scenario
 from support.observing import READ_ACTIONS, audit_role
@@ -25,7 +29,8 @@ def runner(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
 
 
 ROLE = {"assume_role_arn": f"arn:aws:iam::{MEMBER}:role/audit", "external_id": EXTERNAL_ID}
-BOTH = pytest.mark.parametrize("module", [iam_console_users_info, iam_mfa_info], ids=["users", "mfa"])
+MODULES = {"users": iam_console_users_info, "mfa": iam_mfa_info, "sign-ins": iam_console_signin_info}
+EACH = pytest.mark.parametrize("module", MODULES.values(), ids=MODULES)
 
 
 def test_console_users_through_an_assumed_role(runner: Runner) -> None:
@@ -70,7 +75,39 @@ def test_devices_through_an_assumed_role(runner: Runner) -> None:
     }
 
 
-@BOTH
+def test_sign_ins_through_an_assumed_role(runner: Runner) -> None:
+    serial = f"arn:aws:iam::{MEMBER}:mfa/--no-verify-ssl"
+    runner.sandbox.control.sign_in(MEMBER, user="svc-x", at="-1d", device=serial, region="us-east-2")
+    runner.sandbox.control.sign_in(MEMBER, user="=cmd,..", at="-2d")
+    runner.as_user(HUB, "pipeline")
+    answer = runner.run(iam_console_signin_info, **ROLE)
+    assert answer["changed"] is False
+    assert {user["user_name"]: user["evidence"] for user in answer["users"]} == {"=cmd,..": "none", "svc-x": "proven"}
+    assert answer["users"][1]["device_used"] == serial
+    assert answer["source"]["complete"] is True
+    read = {region["region"]: region["state"] for region in answer["regions"]}
+    assert read == dict.fromkeys(["eu-central-1", "us-east-1", "us-east-2", "eu-north-1", "ap-southeast-2"], "read")
+
+
+def test_sign_ins_from_files(runner: Runner, tmp_path: t.Any) -> None:
+    runner.sandbox.control.sign_in(MEMBER, user="svc-x", at="-1d")
+    events = tmp_path / "events.json"
+    events.write_text(json.dumps({"Records": runner.sandbox.control.events(MEMBER)}))
+    runner.as_user(HUB, "pipeline")
+    now = runner.sandbox.now()
+    cover = {"regions": ["*"], "since": "2020-01-01T00:00:00Z", "until": now.isoformat()}
+    answer = runner.run(iam_console_signin_info, **ROLE, event_files=[str(events)], event_files_cover=cover)
+    assert {user["user_name"]: user["evidence"] for user in answer["users"]} == {
+        "=cmd,..": "none",
+        "svc-x": "contradicted",
+    }
+    events.write_text("{{ lookup('pipe', 'id') }}")
+    answer = runner.run(iam_console_signin_info, **ROLE, event_files=[str(events)])
+    assert answer["failed"] is True
+    assert answer["msg"] == f"account {MEMBER}: event_files: {events}: is not JSON (line 1, column 2)"
+
+
+@EACH
 def test_check_mode_answers_the_same(runner: Runner, module: t.Any) -> None:
     runner.as_user(HUB, "pipeline")
     for settings in ({}, {"read_mode": "bulk"}):
@@ -78,10 +115,13 @@ def test_check_mode_answers_the_same(runner: Runner, module: t.Any) -> None:
         for answer in answers:
             for key in ("read_at", "clock", "calls", "password_facts_complete_until", "seconds"):
                 answer["source"].pop(key, None)
+            answer.pop("window", None)  # it ends when it is read
+            for region in answer.get("regions", []):
+                del region["since"]
         assert answers[1] == answers[2]  # the first has no credential report yet
 
 
-@BOTH
+@EACH
 def test_by_default_the_role_session_names_the_collection(runner: Runner, module: t.Any) -> None:
     runner.as_user(HUB, "pipeline")
     arn = runner.run(module, **ROLE)["source"]["caller"]["arn"]
@@ -137,7 +177,7 @@ REFUSED: dict[str, tuple[tuple[str, str], dict[str, t.Any], str, str]] = {
 }
 
 
-@BOTH
+@EACH
 @pytest.mark.parametrize(("caller", "options", "code", "text"), REFUSED.values(), ids=REFUSED)
 def test_one_clear_message(
     runner: Runner, module: t.Any, caller: tuple[str, str], options: dict[str, t.Any], code: str, text: str
@@ -153,7 +193,7 @@ def test_one_clear_message(
     assert EXTERNAL_ID not in json.dumps(answer["error"])
 
 
-@BOTH
+@EACH
 def test_expired_base_credentials(runner: Runner, module: t.Any) -> None:
     environment = runner.sandbox.environment(MEMBER, role="audit")
     for name, value in environment.items():
@@ -165,7 +205,7 @@ def test_expired_base_credentials(runner: Runner, module: t.Any) -> None:
     assert "renew them" in answer["msg"]
 
 
-@BOTH
+@EACH
 def test_a_wrong_secret_key(runner: Runner, module: t.Any) -> None:
     runner.as_user(MEMBER, "admin")
     runner.monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "another-secret-than-the-right-one")
@@ -173,14 +213,14 @@ def test_a_wrong_secret_key(runner: Runner, module: t.Any) -> None:
     assert (answer["failed"], answer["error"]["code"]) == (True, "SignatureDoesNotMatch")
 
 
-@BOTH
+@EACH
 def test_no_credentials_at_all(runner: Runner, module: t.Any) -> None:
     answer = runner.run(module)
     assert (answer["failed"], answer["error"]["code"]) == (True, "NoCredentialsError")
     assert "set a profile" in answer["msg"]
 
 
-@BOTH
+@EACH
 def test_a_profile_wins_over_exported_keys(runner: Runner, module: t.Any, tmp_path: t.Any) -> None:
     good = runner.sandbox.environment(MEMBER, user="admin")
     credentials = tmp_path / "credentials"
@@ -194,7 +234,7 @@ def test_a_profile_wins_over_exported_keys(runner: Runner, module: t.Any, tmp_pa
     assert answer["source"]["caller"]["arn"] == f"arn:aws:iam::{MEMBER}:user/admin"
 
 
-@BOTH
+@EACH
 def test_a_session_token_under_its_old_name(runner: Runner, module: t.Any) -> None:
     environment = runner.sandbox.environment(MEMBER, role="audit")
     environment["AWS_SECURITY_TOKEN"] = environment.pop("AWS_SESSION_TOKEN")
@@ -204,7 +244,7 @@ def test_a_session_token_under_its_old_name(runner: Runner, module: t.Any) -> No
     assert answer["source"]["caller"]["arn"].startswith(f"arn:aws:sts::{MEMBER}:assumed-role/audit/")
 
 
-@BOTH
+@EACH
 def test_an_unlisted_account_is_one_message_that_names_the_permission(runner: Runner, module: t.Any) -> None:
     runner.as_user(HUB, "pipeline")
     document = audit_role(set(READ_ACTIONS) - {"iam:ListUsers"})["inline_policies"][0]["document"]
@@ -220,6 +260,8 @@ def test_an_unlisted_account_is_one_message_that_names_the_permission(runner: Ru
     assert "missing permission: iam:ListUsers" in answer["msg"]
 
 
+COVER = {"regions": ["*"], "since": "2026-08-01T00:00:00Z", "until": "2026-11-24T00:00:00Z"}
+
 BAD_OPTIONS = {
     "a pattern that is none": (iam_console_users_info, {"automation": {"name_patterns": ["("]}}, "name_patterns[0]"),
     "a user name that YAML made a number": (iam_mfa_info, {"user_names": ["a", 12]}, "user_names[1] must be a string"),
@@ -231,6 +273,34 @@ BAD_OPTIONS = {
     "a report from the future": (iam_console_users_info, {"max_report_age": -1}, "max_report_age must be 0 to 2136"),
     "a report older than events": (iam_console_users_info, {"max_report_age": 2137}, "max_report_age must be 0 to"),
     "an age without end": (iam_console_users_info, {"max_report_age": 10**15}, "max_report_age must be 0 to 2136"),
+    "no window": (iam_console_signin_info, {"window_days": 0}, "window_days must be 1 to 90"),
+    "a longer window than CloudTrail has": (
+        iam_console_signin_info,
+        {"window_days": 91},
+        "window_days must be 1 to 90",
+    ),
+    "a window without end": (
+        iam_console_signin_info,
+        {"window_days": 10**9, "event_files": ["/x"]},
+        "window_days must be 1 to 3650",
+    ),
+    "no files": (iam_console_signin_info, {"event_files": []}, "event_files is empty"),
+    "what no files hold": (iam_console_signin_info, {"event_files_cover": COVER}, "and there are none"),
+    "what files hold, without a time zone": (
+        iam_console_signin_info,
+        {"event_files": ["/x"], "event_files_cover": COVER | {"until": "2026-11-24T00:00:00"}},
+        "event_files_cover.until must be a date with a time zone",
+    ),
+    "what files hold, from their end": (
+        iam_console_signin_info,
+        {"event_files": ["/x"], "event_files_cover": COVER | {"since": "2026-11-25T00:00:00Z"}},
+        "since must be before until",
+    ),
+    "what files hold, of nowhere": (
+        iam_console_signin_info,
+        {"event_files": ["/x"], "event_files_cover": COVER | {"regions": []}},
+        "regions is empty",
+    ),
     "a tag with one value": (iam_console_users_info, {"automation": {"tags": {"Type": "bot"}}}, "automation.tags.Type"),
 }
 
