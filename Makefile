@@ -78,7 +78,12 @@ lint: setup ## Style, types, spelling and documentation markup
 .PHONY: units
 units: setup ## Unit and contract tests
 	$(call say,Unit and contract tests)
-	@$(BIN)/python -m pytest -q $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -q tests/unit tests/contract $(PYTEST_ARGS)
+
+.PHONY: playbooks
+playbooks: setup ## Run the playbooks as a user would, against the embedded AWS
+	$(call say,Playbooks)
+	@$(BIN)/python -m pytest -q tests/playbooks $(PYTEST_ARGS)
 
 .PHONY: units-oldest
 units-oldest: setup-oldest ## Unit and contract tests on the oldest supported versions

@@ -24,14 +24,15 @@ LOGS = ROOT / ".build" / "logs"
 NEWEST, OLDEST = ".venv", ".venv-oldest"
 # The longest first, so that none is left to run alone at the end.
 GATES = {
+    "playbooks": NEWEST,
+    "units-oldest": OLDEST,
+    "units": NEWEST,
     "sanity-oldest": OLDEST,
     "sanity": NEWEST,
     "molecule": NEWEST,
-    "units": NEWEST,
-    "units-oldest": OLDEST,
-    "lint": NEWEST,
     "integration": NEWEST,
     "browser": NEWEST,
+    "lint": NEWEST,
     "build": NEWEST,
     "docs": NEWEST,
 }

@@ -153,6 +153,7 @@ def test_test_runs_every_gate() -> None:
         "lint",
         "units",
         "units-oldest",
+        "playbooks",
         "sanity",
         "sanity-oldest",
         "integration",
