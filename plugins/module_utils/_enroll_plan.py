@@ -258,8 +258,7 @@ class Delete:
     serial_number: str
 
 
-# Evaluated when imported, which ansible-test also does with a Python that does not know X | Y.
-Step = t.Union[Create, Deliver, Mark, Enable, Resync, Deactivate, Revoke, Delete]  # noqa: UP007
+Step = t.Union[Create, Deliver, Mark, Enable, Resync, Deactivate, Revoke, Delete]  # noqa: UP007 - as for Answer in _match
 
 
 @dataclasses.dataclass(frozen=True)

@@ -44,6 +44,12 @@ class Option:
     count: int
 
 
+def verdict_options(verdicts: t.Iterable[str]) -> list[Option]:
+    """An entry for each verdict that occurs, in the order of the reports."""
+    counts: collections.Counter[str] = collections.Counter(verdicts)
+    return [Option(str(key), label, counts[key]) for key, label in words.VERDICTS.items() if counts[key]]
+
+
 @dataclasses.dataclass(frozen=True)
 class Choice:
     """A list to choose from. ``all``: what the entry for everything is called."""
@@ -185,10 +191,9 @@ def explanation(view: AccountView) -> str:
 
 def _selects(record: RecordView) -> list[Choice]:
     findings = record.findings
-    verdicts = collections.Counter(one.verdict for one in findings)
     gaps, ahead = sum(one.gap for one in findings), sum(one.ahead for one in findings)
     show = [Option("gap", "All gaps", gaps), Option("ahead", "All that are due later", ahead)]
-    show += [Option(str(key), label, verdicts[key]) for key, label in words.VERDICTS.items() if verdicts[key]]  # type: ignore[index]
+    show += verdict_options(one.verdict for one in findings)
     places = collections.Counter(one.category for one in findings)
     categories = [
         Option(f"c{index}", name or "No category", places[name]) for index, name in enumerate(_places(record))

@@ -23,6 +23,7 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._page_account
     Option,
     choices,
     decision_order,
+    verdict_options,
 )
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._page_charts import (
     fleet_points,
@@ -343,8 +344,7 @@ def values(
 def _named(views: t.Sequence[AccountView], history: t.Mapping[str, History]) -> dict[str, t.Any]:
     shown, left = gaps(views)
     granted = decisions(views, history)
-    verdicts = collections.Counter(gap.finding.verdict for gap in shown)
-    options = [Option(str(key), label, verdicts[key]) for key, label in words.VERDICTS.items() if verdicts[key]]  # type: ignore[index]
+    options = verdict_options(gap.finding.verdict for gap in shown)
     return {
         "gaps": shown,
         "left": left,

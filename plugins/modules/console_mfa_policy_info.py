@@ -281,7 +281,7 @@ def read_record_file(path: str) -> Json:
     except (OSError, ValueError, RecursionError) as problem:
         raise ValueError(f"{path} cannot be read as a record: {problem}") from problem
     if not isinstance(record, dict):
-        raise ValueError(f"{path} cannot be read as a record: it is not a JSON object")  # noqa: TRY004
+        raise ValueError(f"{path} cannot be read as a record: it is not a JSON object")  # noqa: TRY004 - the file is wrong, no caller
     try:
         return check_record(record)
     except RecordError as problem:

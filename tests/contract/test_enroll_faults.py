@@ -8,6 +8,7 @@ exactly one right device, no orphan and no lost seed, or says what to do."""
 from __future__ import annotations
 
 import collections
+import functools
 import os
 import pathlib
 import typing as t
@@ -235,10 +236,10 @@ def kill_after(desk: Enrolling, nth: int) -> t.Callable[[], None]:
             raise Killed
         return reply
 
-    desk.sandbox.handle = dying  # type: ignore[method-assign]
+    desk.sandbox.handle = dying  # type: ignore[method-assign]  # until it is revived
 
     def revive() -> None:
-        desk.sandbox.handle = handle  # type: ignore[method-assign]
+        desk.sandbox.handle = handle  # type: ignore[method-assign]  # as it was
 
     return revive
 
@@ -372,6 +373,10 @@ def test_reads_that_lag_behind(tmp_path: pathlib.Path, path: str, channel: str, 
 # --------------------------------------------------------------------------------------------------- two at once
 
 
+def _also(answers: list[Answer], run: t.Callable[[], Answer]) -> None:
+    answers.append(run())
+
+
 @BOTH_CHANNELS
 def test_two_at_once(tmp_path: pathlib.Path, channel: str) -> None:
     """The second run begins and ends just before each call of the first."""
@@ -382,7 +387,7 @@ def test_two_at_once(tmp_path: pathlib.Path, channel: str) -> None:
     for nth in range(1, len(calls) + 1):
         desk = desk_at(tmp_path / f"both-{nth}", channel)
         others: list[Answer] = []
-        desk.sandbox.on_call("*", lambda desk=desk, others=others: others.append(desk.prepare()), nth=nth)  # type: ignore[misc]
+        desk.sandbox.on_call("*", functools.partial(_also, others, desk.prepare), nth=nth)
         mine = desk.prepare()
         (other,) = others
         outcomes[mine["enrollment"]["code"], other["enrollment"]["code"]] += 1
@@ -407,11 +412,8 @@ def test_two_enable_at_once(tmp_path: pathlib.Path, channel: str) -> None:
         desk.prepare()
         pair = desk.phone(device_of(desk)).pair()
         others: list[Answer] = []
-        desk.sandbox.on_call(
-            "*",
-            lambda desk=desk, pair=pair, others=others: others.append(desk.enable(codes=pair)),  # type: ignore[misc]
-            nth=nth,
-        )
+        enable = functools.partial(desk.enable, codes=pair)
+        desk.sandbox.on_call("*", functools.partial(_also, others, enable), nth=nth)
         mine = desk.enable(codes=pair)
         assert desk.devices() == [device_of(desk)]
         assert held(desk) == []

@@ -54,8 +54,7 @@ def attach(sandbox: Sandbox, session: boto3.Session) -> None:
         reply_headers = HTTPHeaders.from_dict(reply.headers)
         return AWSResponse(str(request.url), reply.status, reply_headers, _Body(reply.body))
 
-    # The stubs do not know that the answer of a before-send handler replaces the request.
-    session.events.register("before-send", before_send)  # type: ignore[arg-type]
+    session.events.register("before-send", before_send)  # type: ignore[arg-type]  # the stubs know no handler that answers
 
 
 def _text(value: str | bytes) -> str:

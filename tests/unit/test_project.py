@@ -146,6 +146,17 @@ def test_help_shows_every_target() -> None:
     assert re.findall(r"^  make (\S+)", shown, re.MULTILINE) == list(make_targets())
 
 
+def test_whoever_turns_a_check_off_says_why_on_the_line() -> None:
+    files = subprocess.run(["git", "ls-files", "*.py"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    silent = [
+        f"{name}:{number}"
+        for name in files.splitlines()
+        for number, line in enumerate((ROOT / name).read_text(encoding="utf-8").splitlines(), 1)
+        if re.search(r"# (noqa: [A-Z0-9, ]+|type: ignore\[[a-z, -]+\])\s*$", line)
+    ]
+    assert silent == []
+
+
 def test_test_runs_every_gate() -> None:
     gates = set(runpy.run_path(str(ROOT / "scripts/run_gates.py"))["GATES"])
     assert gates <= set(make_targets())

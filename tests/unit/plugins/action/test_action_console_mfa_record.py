@@ -40,9 +40,9 @@ class Handed:
         plugin = action.ActionModule.__new__(action.ActionModule)
         plugin._task = types.SimpleNamespace(args=arguments)
         plugin._connection = types.SimpleNamespace(_shell=self.shell)
-        plugin._make_tmp_path = self.make_directory  # type: ignore[method-assign]
-        plugin._transfer_data = self.transfer  # type: ignore[method-assign]
-        plugin._execute_module = lambda **options: options  # type: ignore[method-assign]
+        plugin._make_tmp_path = self.make_directory  # type: ignore[method-assign]  # needs a task's worker
+        plugin._transfer_data = self.transfer  # type: ignore[method-assign]  # needs a task's worker
+        plugin._execute_module = lambda **options: options  # type: ignore[method-assign]  # needs a task's worker
         return plugin.run(task_vars={"a": 1})
 
     def make_directory(self) -> None:

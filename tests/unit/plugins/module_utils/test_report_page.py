@@ -275,7 +275,7 @@ def test_the_age_of_the_data_and_what_is_not_known_are_shown_plainly() -> None:
 
 def test_the_fleet_lists_every_account_red_ones_first(whole: Page) -> None:
     shown = whole.tables["accounts"]
-    assert [re.match(r"[a-z]+", row["Account"])[0] for row in shown] == [  # type: ignore[index]
+    assert [re.findall(r"^[a-z]+", row["Account"])[0] for row in shown] == [
         "partner",
         "production",
         "staging",

@@ -321,4 +321,4 @@ def test_dates_ahead_and_gaps_are_counted_by_what_they_are(gaps: Json) -> None:
 def test_a_view_cannot_be_changed(good: Json) -> None:
     view: AccountView = account_view(account_row(), good)
     with pytest.raises(dataclasses.FrozenInstanceError):
-        view.status = "complete"  # type: ignore[misc]
+        view.status = "complete"  # type: ignore[misc]  # what must not be possible

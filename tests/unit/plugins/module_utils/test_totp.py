@@ -110,7 +110,7 @@ def test_nothing_prints_a_seed_or_a_code() -> None:
         assert not hasattr(value, "__dict__")
         for store in (pickle.dumps, copy.deepcopy, json.dumps):
             with pytest.raises(TypeError) as caught:
-                store(value)  # type: ignore[operator]
+                store(value)  # type: ignore[operator]  # functions of different kinds
             assert not any(secret in str(caught.value) for secret in (TEXT, pair.first, pair.second))
 
 
