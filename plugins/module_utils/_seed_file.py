@@ -26,6 +26,7 @@ import stat
 import typing as t
 
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._enroll_plan import Held
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._files import closing, names_in
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._seed_delivery import (
     DeliveryConflict,
     DeliveryError,
@@ -112,7 +113,7 @@ class FileChannel:
             yield -1
             return
         _check_private(root)
-        with _closing(os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)) as above:
+        with closing(os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)) as above:
             if make:
                 with contextlib.suppress(FileExistsError):
                     os.mkdir(recipient.account_id, DIRECTORY_MODE, dir_fd=above)
@@ -121,7 +122,7 @@ class FileChannel:
             except FileNotFoundError:
                 yield -1
                 return
-            with _closing(account):
+            with closing(account):
                 yield account
 
     @contextlib.contextmanager
@@ -150,25 +151,12 @@ def _check_private(path: pathlib.Path) -> None:
         raise PermissionError(errno.EPERM, "others can get into it")
 
 
-@contextlib.contextmanager
-def _closing(descriptor: int) -> t.Iterator[int]:
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
 def _of_user(account: int, recipient: Recipient) -> list[str]:
     """What belongs to this UserId, under whatever name, finished or not."""
     if account < 0:
         return []
     beginnings = (f"{recipient.user_id}.", f"{_UNFINISHED}{recipient.user_id}.")
-    return sorted(name for name in _names(account) if name.startswith(beginnings))
-
-
-def _names(directory: int) -> list[str]:
-    with os.scandir(directory) as entries:
-        return [entry.name for entry in entries]
+    return sorted(name for name in names_in(account) if name.startswith(beginnings))
 
 
 def _files(package: Package) -> dict[str, bytes]:
@@ -190,7 +178,7 @@ def _write_whole(account: int, name: str, prefix: str, files: t.Mapping[str, byt
     aside = f"{prefix}{secrets.token_hex(8)}"
     os.mkdir(aside, DIRECTORY_MODE, dir_fd=account)
     try:
-        with _closing(os.open(aside, _FOLLOW_NOTHING, dir_fd=account)) as directory:
+        with closing(os.open(aside, _FOLLOW_NOTHING, dir_fd=account)) as directory:
             os.fchmod(directory, DIRECTORY_MODE)  # whatever the umask took away
             for file_name, data in files.items():
                 _write(directory, file_name, data)
@@ -215,7 +203,7 @@ def _rename(account: int, aside: str, name: str) -> None:
 
 def _write(directory: int, name: str, data: bytes) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    with _closing(os.open(name, flags, FILE_MODE, dir_fd=directory)) as file:
+    with closing(os.open(name, flags, FILE_MODE, dir_fd=directory)) as file:
         os.fchmod(file, FILE_MODE)
         rest = memoryview(data)
         while rest:
@@ -229,10 +217,10 @@ def _read_device(account: int, name: str) -> dict[str, t.Any]:
         return {}
     try:
         with (
-            _closing(os.open(name, _FOLLOW_NOTHING, dir_fd=account)) as directory,
-            _closing(os.open(DEVICE, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)) as file,
+            closing(os.open(name, _FOLLOW_NOTHING, dir_fd=account)) as directory,
+            closing(os.open(DEVICE, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)) as file,
         ):
-            names = set(_names(directory))
+            names = set(names_in(directory))
             data = os.read(file, 65536)
     except (FileNotFoundError, NotADirectoryError):
         return {}
@@ -273,8 +261,8 @@ def _remove(account: int, name: str) -> None:
             raise
         os.unlink(name, dir_fd=account)
         return
-    with _closing(directory):
-        for entry in _names(directory):
+    with closing(directory):
+        for entry in names_in(directory):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(entry, dir_fd=directory)
     with contextlib.suppress(FileNotFoundError):
