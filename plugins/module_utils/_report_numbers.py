@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ._judge import coverage_percent
+
 Mapping = t.Mapping[str, t.Any]
 Kind = t.Literal["assessment", "validation"]
 
@@ -87,11 +89,6 @@ def sums(summaries: t.Sequence[Mapping | None], kind: Kind) -> dict[str, t.Any]:
 
 def _sum(summaries: t.Iterable[Mapping | None], path: str) -> int:
     return sum(value for summary in summaries if (value := number(summary, path)) is not None)
-
-
-def coverage_percent(meeting: int, in_scope: int) -> float | None:
-    """To one decimal, rounded down: 100 means everybody. None for nobody, which is not 100 %."""
-    return meeting * 1000 // in_scope / 10 if in_scope else None
 
 
 def numbers_problem(result: Mapping) -> str | None:

@@ -13,8 +13,9 @@ import dataclasses
 import textwrap
 import typing as t
 
+from ._judge import coverage_percent
 from ._report import Row, age_text, fleet_summary, plural
-from ._report_numbers import Kind, Mapping, coverage_percent, number
+from ._report_numbers import Kind, Mapping, number
 from ._terminal import display_width, terminal_safe
 
 
