@@ -55,6 +55,7 @@ class Subject:
     create_date: dt.datetime | None = None
     has_password: bool | None = None
     password_created: dt.datetime | None = None
+    password_changed: dt.datetime | None = None
     last_used: dt.datetime | None = None
     reset_required: bool | None = None
     activity: str | None = None
@@ -124,6 +125,7 @@ def subject(row: Json) -> Subject:
         create_date=moment(row.get("create_date")),
         has_password=True if row.get("console_access") == "enabled" else None,
         password_created=moment(password.get("created_at")),
+        password_changed=moment(password.get("last_changed")),
         last_used=moment(password.get("last_used")),
         reset_required=_truth(password.get("reset_required")),
         activity=_text(row.get("sign_in_activity")),
