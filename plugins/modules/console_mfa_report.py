@@ -327,6 +327,11 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._store import
 # A year, as for the longest decision: facts that are older are nobody's recent assessment.
 MAX_RECORD_AGE_HOURS = 366 * 24
 
+NOBODY_LEFT = (
+    "Every account of the inventory is left out by console_mfa_accounts_out_of_scope, so nothing was looked at, and that "
+    "is no success: take an account out of that list, or add one that is not in it to the inventory."
+)
+
 ARGUMENTS = {
     "kind": {"type": "str", "choices": ["assessment", "validation"], "default": "assessment"},
     "accounts": {"type": "dict", "required": True},
@@ -390,6 +395,13 @@ def write_files(
         return [], [f"The report could not be written as files: {problem}"]
 
 
+def gate_lines(rows: list[_report.Row], red: list[dict[str, t.Any]], kind: t.Any) -> list[str]:
+    """Return why the run should fail by what was read, or was not."""
+    if _report.nobody_left(rows):
+        return [NOBODY_LEFT]
+    return _report_text.gate_lines(red, len(rows), kind)
+
+
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     options = module.params
@@ -434,7 +446,7 @@ def main() -> None:
         numbers=job_numbers(rows, kind),
         files=files,
         text=text + _report_text.files_lines(options["output_dir"], files),
-        gate=_report_text.gate_lines(red, len(rows), kind) + [_report_text.terminal_safe(text) for text in problems],
+        gate=gate_lines(rows, red, kind) + [_report_text.terminal_safe(text) for text in problems],
     )
 
 
