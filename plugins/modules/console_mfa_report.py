@@ -328,8 +328,8 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._store import
 MAX_RECORD_AGE_HOURS = 366 * 24
 
 NOBODY_LEFT = (
-    "Every account of the inventory is left out by console_mfa_accounts_out_of_scope, so nothing was looked at, and that "
-    "is no success: take an account out of that list, or add one that is not in it to the inventory."
+    "Every account of the inventory is left out by console_mfa_accounts_out_of_scope, so nothing was looked at, and "
+    "that is no success: take an account out of that list, or add one that is not in it to the inventory."
 )
 
 ARGUMENTS = {
