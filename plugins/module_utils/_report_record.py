@@ -44,13 +44,16 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._wording impo
 
 KIND = "validation"
 
+# A row of one of these stands as its record does; the others are bad news whatever the record says.
+_OF_THE_RECORD = ("complete", "incomplete")
+
 
 def account_view(row: t.Mapping[str, t.Any], record: object) -> AccountView:
     """An account from its row (`_report.account_rows`) and the record that the row is about, or None."""
     status, reasons = _text(row.get("status")) or "failed", _texts(row.get("reasons"))
     view = record_view(record) if isinstance(record, dict) else None
     problems = () if status == "left_out" else _row_problems(row, status, view)
-    if problems and status == "complete":
+    if problems and status in _OF_THE_RECORD:
         status = "failed"
     return AccountView(
         name=_text(row.get("name")) or "",
@@ -68,7 +71,7 @@ def account_view(row: t.Mapping[str, t.Any], record: object) -> AccountView:
 
 def _row_problems(row: t.Mapping[str, t.Any], status: str, view: RecordView | None) -> tuple[str, ...]:
     if view is None:
-        return ("there is no record of its validation",) if status == "complete" else ()
+        return ("there is no record of its validation",) if status in _OF_THE_RECORD else ()
     problems = [f"its record is no evidence: {problem}" for problem in view.problems]
     if view.account_id != row.get("account_id"):
         problems.append(f"its record is that of account {view.account_id or '(none)'}")

@@ -146,6 +146,19 @@ def test_an_account_without_a_record_is_red_and_says_why() -> None:
     assert view.reasons == ("there is no record of its validation",)
 
 
+@pytest.mark.parametrize("status", ["complete", "incomplete"])
+def test_an_account_whose_record_is_no_evidence_failed_however_much_was_read(good: Json, status: str) -> None:
+    view = account_view(account_row(status=status, run_id="another", reasons=["a reason"]), good)
+    assert (view.status, view.level) == ("failed", Level.RED)
+    assert view.reasons[0] == "a reason"
+    assert "its record is of another run" in view.reasons[1]
+
+
+@pytest.mark.parametrize("status", ["stale", "missing"])
+def test_what_a_record_lacks_makes_old_news_no_better(good: Json, status: str) -> None:
+    assert account_view(account_row(status=status, run_id="another"), good).status == status
+
+
 def test_an_account_that_a_decision_leaves_out_needs_no_record() -> None:
     view = account_view(account_row(status="left_out", run_id=None), None)
     assert (view.level, view.reasons, view.red) == (Level.LEFT_OUT, (), False)

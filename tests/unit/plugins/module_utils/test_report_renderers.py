@@ -202,6 +202,11 @@ def test_nobody_passes_by_a_record_that_is_too_old_or_no_evidence(status: str) -
     assert outcomes(suites(old)) == {_junit.ACCOUNT_CASE: "error", "ada": "skipped"}
 
 
+def test_nobody_passes_by_a_record_of_another_run_that_was_incomplete() -> None:
+    other = good(status="incomplete", reasons=["1 console user unknown"], run_id="another")
+    assert outcomes(suites(other)) == {_junit.ACCOUNT_CASE: "error", "ada": "skipped"}
+
+
 def test_without_an_account_it_is_still_a_whole_file() -> None:
     assert list(suites()) == []
 
