@@ -507,20 +507,45 @@ def test_discrepancies_of_decisions(of: Rules, facts: Json, expected: list[str])
     assert codes(of=of, **facts) == expected
 
 
-def test_nobody_is_told_to_delete_the_password_of_an_excepted_user() -> None:
-    read = rules(exceptions=[exception()])
-    facts: Json = {"sign_in_activity": "never", "password": password(last_used=None)}
-    found = finding(of=read, **facts).document()["discrepancies"]
-    assert [item["code"] for item in found] == ["password_never_used_without_mfa", "no_recent_sign_in"]
+UNUSED: Json = {"sign_in_activity": "never", "password": password(last_used=None)} | ROBOT
+OF_UNUSED = ["password_never_used_without_mfa", "no_recent_sign_in", "suspected_automation"]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "changes", "facts"),
+    [
+        pytest.param("excepted", {}, {}, id="by an exception that holds"),
+        pytest.param("exception_expired", EXPIRED, {}, id="by one that expired yesterday"),
+        pytest.param("unknown", {}, {"create_date": None}, id="by one that may be about the user"),
+    ],
+)
+def test_nobody_is_told_to_delete_the_password_of_an_excepted_user(verdict: str, changes: Json, facts: Json) -> None:
+    document = finding(of=rules(exceptions=[exception(**changes)]), **(UNUSED | facts)).document()
+    assert document["verdict"] == verdict
+    found = [item for item in document["discrepancies"] if item["code"] in OF_UNUSED]
+    assert [item["code"] for item in found] == OF_UNUSED
     for item in found:
         assert item["remediation"]["action"] == "review_decision"
         assert item["remediation"]["command"] == []
-    out = finding(of=rules(scope=[out_of_scope()]), **facts).document()["discrepancies"]
-    assert {item["remediation"]["action"] for item in out} == {"delete_login_profile"}, "that is where it is going"
-    unexcepted = finding(**facts).document()["discrepancies"]
-    assert [item["remediation"]["command"] for item in unexcepted] == [
+    assert "delete-login-profile" not in json.dumps(document)
+
+
+@pytest.mark.parametrize(
+    "of",
+    [
+        pytest.param(rules(), id="without a decision"),
+        pytest.param(rules(scope=[out_of_scope()]), id="out of scope: that is where it is going"),
+        pytest.param(
+            rules(exceptions=[exception(user_ids=["AIDAEXAMPLESOMEBODY01"])]),
+            id="by an exception for another principal",
+        ),
+    ],
+)
+def test_the_password_of_anybody_else_is_to_be_deleted_if_nobody_uses_it(of: Rules) -> None:
+    found = [item for item in finding(of=of, **UNUSED).document()["discrepancies"] if item["code"] in OF_UNUSED]
+    assert [item["remediation"]["command"] for item in found] == [
         ["aws iam delete-login-profile --user-name=alice"]
-    ] * 2
+    ] * 3
 
 
 def unassigned(name: str, **changes: t.Any) -> Json:
