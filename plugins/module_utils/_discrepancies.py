@@ -203,14 +203,21 @@ def of_unassigned_devices(
         serial, tags = device.get("serial_number"), device.get("tags")
         if not isinstance(serial, str) or (isinstance(tags, dict) and tags.get(TAG_USER_ID) in console_user_ids):
             continue
-        suspect = device.get("suspected_user")
-        whose = f", perhaps of {suspect}, to judge by its name" if suspect else ""
-        unread = "" if isinstance(tags, dict) else "; its tags could not be read"
-        text = f"{serial} is a virtual MFA device that is assigned to nobody{whose}{unread}."
-        todo = (
-            f"Ask whose it is. Unless it is about to be enabled, delete it in account {account}; that frees its name."
-        )
-        command = iam_command("delete-virtual-mfa-device", account, serial_number=serial)
-        remedy = Remediation(Who.OPERATOR, Action.DELETE_ORPHAN_DEVICE, todo, (command,))
-        found.append(Discrepancy(Code.ORPHAN_DEVICE, text, remedy, serial))
+        found.append(_orphan(serial, device.get("suspected_user"), account, tags_known=isinstance(tags, dict)))
     return sorted(found, key=lambda item: item.serial_number or "")
+
+
+def _orphan(serial: str, suspect: object, account: AccountName, *, tags_known: bool) -> Discrepancy:
+    text = f"{serial} is a virtual MFA device that is assigned to nobody"
+    text += f", perhaps of {suspect}, to judge by its name" if suspect else ""
+    if not tags_known:  # it may be the one that was prepared for a user, and delivered
+        todo = (
+            f"See to it that the role which reads account {account} may call iam:ListMFADeviceTags, and run again. "
+            "Delete nothing before: the device may have been prepared for a user."
+        )
+        remedy = Remediation(Who.OPERATOR, Action.READ_AGAIN, todo)
+        return Discrepancy(Code.ORPHAN_DEVICE, f"{text}; its tags could not be read.", remedy, serial)
+    todo = f"Ask whose it is. Unless it is about to be enabled, delete it in account {account}; that frees its name."
+    command = iam_command("delete-virtual-mfa-device", account, serial_number=serial)
+    remedy = Remediation(Who.OPERATOR, Action.DELETE_ORPHAN_DEVICE, todo, (command,))
+    return Discrepancy(Code.ORPHAN_DEVICE, f"{text}.", remedy, serial)

@@ -572,6 +572,8 @@ def test_orphan_devices_are_told_with_the_command_that_deletes_them() -> None:
     arn = f"arn:aws:iam::{ACCOUNT_ID}:mfa/"
     assert [item["serial_number"] for item in orphans] == [f"{arn}--help", f"{arn}gone", f"{arn}z"]
     assert orphans[0]["message"].endswith("assigned to nobody; its tags could not be read.")
+    assert (orphans[0]["remediation"]["action"], orphans[0]["remediation"]["command"]) == ("read_again", [])
+    assert "iam:ListMFADeviceTags" in orphans[0]["remediation"]["text"]
     assert orphans[2]["message"].endswith("assigned to nobody, perhaps of bob, to judge by its name.")
     assert orphans[2]["remediation"]["command"] == [f"aws iam delete-virtual-mfa-device --serial-number={arn}z"]
     assert {item["code"] for item in orphans} == {"orphan_device"}
