@@ -211,3 +211,36 @@ def test_an_account_of_which_the_store_is_in_the_inventory_is_not_validated(flee
     assert (run.rows["partly"]["status"], run.rows["well"]["status"]) == ("incomplete", "failed")
     assert run.reasons("well").startswith("console_mfa_record_store: inside of the inventory")
     assert not (place / "records").exists()
+
+
+PLAYBOOKS = ["assess_mfa", "check_policy", "report_mfa", "site", "validate_mfa"]
+
+
+@pytest.mark.parametrize("playbook", PLAYBOOKS)
+def test_a_limit_that_leaves_no_account_is_refused(fleet: Fleet, playbook: str) -> None:
+    """The host that it leaves is no account, and cannot be logged in to."""
+    calls = fleet.sandbox.control.calls()
+    run = dataclasses.replace(fleet, groups={"others": ["bastion.invalid"]}).run(playbook, "--limit", "others")
+    assert run.status == 2
+    assert "--limit others leaves no host of the group console_mfa_accounts" in run.output
+    assert fleet.sandbox.control.calls() == calls
+
+
+@pytest.mark.parametrize(
+    ("limit", "status", "words"),
+    [
+        pytest.param(
+            "all", 2, "The group console_mfa_accounts has no host", id="all hosts, of which none is an account"
+        ),
+        pytest.param("others", 2, "The group console_mfa_accounts has no host", id="others"),
+        pytest.param("nobody", 1, "leaves us with no hosts to target", id="no host at all"),
+    ],
+)
+def test_an_inventory_without_accounts_is_refused_whatever_the_limit(
+    fleet: Fleet, limit: str, status: int, words: str
+) -> None:
+    run = dataclasses.replace(fleet, hosts={}, groups={"others": ["bastion.invalid"]}).run(
+        "report_mfa", "--limit", limit
+    )
+    assert run.status == status
+    assert words in run.output
