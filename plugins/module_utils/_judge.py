@@ -270,13 +270,15 @@ def _subjects(rows: t.Iterable[Json]) -> list[Subject]:
 def _case(user: Subject, observed: Observed, rules: Rules, index: DecisionIndex, today: dt.date) -> Case:
     placement = rules.policy.place(user)
     first_access = _first_access(user, observed.first_access, today)
+    due = _due(rules, placement, first_access, today)
     return Case(
         subject=user,
         placement=placement,
         standings=index.standings(user, today, observed.contact_tag),
         evidence=_evidence(user, observed.evidence),
-        due=_due(rules, placement, first_access, today),
+        due=due,
         first_access_recorded=first_access.recorded,
+        first_access_unreadable=first_access.unreadable and placement.category is not None and due is None,
         today=today,
     )
 
@@ -289,6 +291,10 @@ class _FirstAccess:
     day: dt.date | None
     recorded: bool
     exact: bool
+
+    @property
+    def unreadable(self) -> bool:
+        return self.recorded and self.day is None
 
 
 def _first_access(user: Subject, records: t.Mapping[str, str | None] | None, today: dt.date) -> _FirstAccess:

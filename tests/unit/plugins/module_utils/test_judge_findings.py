@@ -289,6 +289,48 @@ def test_the_call_that_gives_what_the_policy_matches_on_is_named() -> None:
     assert found["command"] == ["aws iam get-account-authorization-details --filter=User"]
 
 
+CLOUDTRAIL = (
+    "aws cloudtrail lookup-events --lookup-attributes=AttributeKey=EventName,AttributeValue=ConsoleLogin "
+    "--max-results=1 --region="
+)
+
+
+@pytest.mark.parametrize(
+    ("partition", "region"), [("aws", "us-east-1"), ("aws-us-gov", "us-gov-west-1"), ("aws-cn", "cn-north-1")]
+)
+def test_sign_ins_that_could_not_be_read_are_asked_for_where_they_are(partition: str, region: str) -> None:
+    reason = "Sign-ins were not read back to 2026-08-26T12:00:00Z in eu-north-1."
+    account = AccountName(ACCOUNT_ID, "example-production", partition)
+    evidence = {USER_ID: {"evidence": "unknown", "reason": reason}}
+    found = judgement([row(APP)], account=account, evidence=evidence).findings[0].document()["remediation"]
+    assert (found["who"], found["action"]) == ("operator", "read_again")
+    assert found["text"].startswith(f"{reason} See to it that the role which reads account 111122223333")
+    assert "cloudtrail:LookupEvents" in found["text"]
+    assert found["command"] == [CLOUDTRAIL + region]
+
+
+def test_who_is_not_in_the_evidence_is_told_so() -> None:
+    found = judgement([row(APP)], evidence={}).findings[0].document()["remediation"]
+    assert found["text"].startswith("What was read of sign-ins says nothing of this user. See to it")
+
+
+def test_devices_that_could_not_be_read_are_no_matter_of_cloudtrail() -> None:
+    evidence = {USER_ID: {"evidence": "unknown", "reason": "The user's devices could not be read."}}
+    observed = [row(mfa_state="unknown", devices=None)]
+    found = judgement(observed, evidence=evidence).findings[0].document()["remediation"]
+    assert found["command"] == ["aws iam list-mfa-devices --user-name=alice"]
+    assert "cloudtrail" not in found["text"]
+
+
+def test_of_a_damaged_record_no_login_profile_tells_anything() -> None:
+    read = rules(policy(default=how(deadline=None, grace_days=14)))
+    found = judgement([row()], read, first_access={USER_ID: None}).findings[0].document()
+    assert found["verdict"] == "unknown"
+    assert found["remediation"]["command"] == []
+    assert "stands in the records of account 111122223333" in found["remediation"]["text"]
+    assert "state verified" in found["remediation"]["text"]
+
+
 HOSTILE = [
     "--no-verify-ssl",
     "a;rm -rf /",
