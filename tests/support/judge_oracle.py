@@ -166,7 +166,10 @@ def kind(serial_number: str) -> str:
 
 
 def devices_are(row: Json, category: Json | None) -> str:
-    if row["devices"] is None or row["mfa_state"] not in ("enabled", "disabled", "none"):
+    if row["devices"] is None:
+        return "unknown"
+    statuses = [device["status"] for device in row["devices"]]
+    if row["mfa_state"] != ("enabled" if "enabled" in statuses else "disabled" if statuses else "none"):
         return "unknown"
     complete = row["devices_complete"] is True
     if category is None:

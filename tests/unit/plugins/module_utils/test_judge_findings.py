@@ -129,6 +129,9 @@ DAMAGED: dict[str, Json] = {
     "devices are text": {"devices": "none"},
     "a device is text": {"devices": ["GAHT12345678"], "mfa_state": "enabled"},
     "a state that nobody knows": {"mfa_state": "fine"},
+    "a device, and a state of having none": {"mfa_state": "none"},
+    "an enabled device, and a state of a prepared one": {"mfa_state": "disabled"},
+    "a state of having a device, and none": {"devices": [], "mfa_state": "enabled"},
     "no facts at all": {"console_access": None, "mfa_state": None, "devices": None, "tags": None, "groups": None},
     "everything is a list": {key: [] for key in ("password", "tags", "automation", "console_access", "mfa_state")},
 }
