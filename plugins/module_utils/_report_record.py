@@ -15,6 +15,7 @@ changes at any time.
 from __future__ import annotations
 
 import collections
+import dataclasses
 import datetime as dt
 import typing as t
 
@@ -104,7 +105,7 @@ class _Reader:
         record = self._record
         judged = self._is_judged()
         findings = tuple(self._findings()) if judged else ()
-        decisions = tuple(map(_decision, self._required("decisions"))) if judged else ()
+        decisions = tuple(map(self._of_account, self._required("decisions"))) if judged else ()
         discrepancies = tuple(map(_discrepancy, self._required("discrepancies"))) if judged else ()
         references = tuple(map(_reference, self._required("compliance_references"))) if judged else ()
         by_category = self._by_category(findings) if judged else {}
@@ -152,6 +153,13 @@ class _Reader:
             self._problem(f"its judgement has no list of {key.replace('_', ' ')}")
             return []
         return value
+
+    def _of_account(self, item: Json) -> DecisionView:
+        """Of an account that was not read completely, nobody can say that it has no such user."""
+        decision = _decision(item)
+        if decision.status == "unmatched" and self._record.get("status") != "complete":
+            return dataclasses.replace(decision, status="unknown")
+        return decision
 
     # --- findings
 

@@ -99,7 +99,7 @@ def test_decisions_and_what_a_record_says_of_itself(mixed: Json) -> None:
         "fay": "valid",
         "hal": "expired",
         "ada": "stale",
-        "moved-away": "unmatched",
+        "moved-away": "unknown",  # joe could not be read
         "gus": "valid",
         "ivy": "expired",
     }
@@ -113,6 +113,11 @@ def test_decisions_and_what_a_record_says_of_itself(mixed: Json) -> None:
     assert "awx job id 4711" in view.origin.launcher
     assert view.references[0].satisfied is False
     assert str(view.references[0]) == "CIS AWS Foundations v1.5.0 1.10"
+
+
+def test_whoever_was_not_found_is_missed_only_where_everybody_was_read(gaps: Json) -> None:
+    (decision,) = [one for one in record_view(gaps).decisions if one.user_name == "moved-away"]
+    assert (decision.status, decision.matched) == ("unmatched", False)
 
 
 @pytest.mark.parametrize(
