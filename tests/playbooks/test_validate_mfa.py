@@ -509,12 +509,13 @@ def test_without_writing_what_earlier_records_know_is_read_all_the_same(well_fle
 
 @pytest.mark.parametrize("playbook", ["validate_mfa", "site"])
 def test_a_report_on_records_that_are_not_written_is_refused_before_any_call(well_fleet: Fleet, playbook: str) -> None:
-    well_fleet.all_vars |= {"console_mfa_write_records": False, "console_mfa_report_dir": str(well_fleet.home / "report")}
+    directory = well_fleet.home / "report"
+    well_fleet.all_vars |= {"console_mfa_write_records": False, "console_mfa_report_dir": str(directory)}
     run = well_fleet.run(playbook)
     assert run.status == 2
     assert "set console_mfa_write_records to true, or take console_mfa_report_dir away" in " ".join(run.output.split())
     assert well_fleet.sandbox.control.calls() == {}
-    assert not (well_fleet.home / "report").exists()
+    assert not directory.exists()
 
 
 @pytest.mark.parametrize(

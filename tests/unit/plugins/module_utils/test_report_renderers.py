@@ -131,6 +131,20 @@ def test_an_account_without_a_judgement_has_a_line_that_says_why() -> None:
     assert lines[2]["account_reasons"] == "left out: is closed"
 
 
+def test_an_account_without_console_users_has_a_line_too() -> None:
+    gap = "users: ListUsers was not answered to the end"
+    nobody = record([], account_id=STAGING)
+    views = [
+        account_view(account_row("empty", STAGING), nobody),
+        account_view(account_row("old", STAGING, status="stale", reasons=[gap]), nobody),
+    ]
+    shown = ("account", "account_status", "account_reasons", "user_name")
+    assert [tuple(line[key] for key in shown) for line in table(*views)] == [
+        ("empty", "complete", "", ""),
+        ("old", "stale", gap, ""),
+    ]
+
+
 def test_no_cell_is_a_formula_or_breaks_its_line_and_all_of_it_can_be_read_back() -> None:
     data = b"".join(_findings_csv.findings_csv([hostile()])).decode("utf-8")
     lines = table(hostile())
