@@ -294,7 +294,10 @@ text:
   elements: str
   sample: ["Console sign-in and MFA: 2 accounts, 1 read completely, 1 red"]
 gate:
-  description: Why the run should fail, as lines; empty if it should not.
+  description:
+    - Why the run should fail, as lines; empty if it should not. They are few, because Ansible shows the message of a
+      failed task more than once - each account is in one of them at most, with the first of its reasons.
+    - All reasons are in RV(red) and RV(text).
   returned: success
   type: list
   elements: str
