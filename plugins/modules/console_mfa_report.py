@@ -84,8 +84,10 @@ options:
         chat.
       - They are made from the records in O(store), also those of this run. An account without one is red in them, and
         then it is in RV(red) and RV(gate) too.
-      - Each file appears at once and whole. Files of accounts that are not expected any more stay until they are
-        removed. Files have mode 0640 and directories 0750.
+      - Each file appears at once and whole. Files have mode 0640 and directories 0750.
+      - When all is written, the pages of accounts that are not in the report any more are removed from C(accounts/),
+        because nobody would see how old they are. They are known by their name and by their head; no other file is
+        touched.
       - Only for O(kind=validation).
     type: path
   run_id:
@@ -287,6 +289,12 @@ files:
   type: list
   elements: str
   sample: [/var/www/console-mfa/fleet.html]
+removed:
+  description: The pages of accounts that are not in the report any more, which were removed from O(output_dir).
+  returned: success
+  type: list
+  elements: str
+  sample: [/var/www/console-mfa/accounts/444455556666.html]
 text:
   description: The summary, as lines that a terminal can show whatever the accounts contain.
   returned: success
@@ -322,7 +330,12 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._fleet import
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._fleet_numbers import job_numbers
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._output_directory import OutputError
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._records import StoreError, StoreSettingsError
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_files import About, Folder, write_report
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_files import (
+    About,
+    Files,
+    Folder,
+    write_report,
+)
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_numbers import GAP_VERDICTS
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_sources import Sources
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._store import STORE_OPTIONS, open_store
@@ -385,12 +398,12 @@ def accounts_not_run(options: dict[str, t.Any], fleet: FleetCheck) -> list[str]:
 
 def write_files(
     directory: str, rows: list[_report.Row], sources: Sources | None, about: About
-) -> tuple[list[str], list[str]]:
+) -> tuple[Files, list[str]]:
     """Return the files, and why they could not be written: the run fails then, but not before the report was shown."""
     try:
         return write_report(Folder(os.path.normpath(directory)), rows, sources, about), []
     except OutputError as problem:
-        return [], [f"The report could not be written as files: {problem}"]
+        return Files([], []), [f"The report could not be written as files: {problem}"]
 
 
 def main() -> None:
@@ -417,7 +430,7 @@ def main() -> None:
         kind=kind,
         fail_on=options["fail_on"],
     )
-    files, problems = [], []
+    files, problems = Files([], []), []
     if options["output_dir"]:
         about = About(now, options["run_id"], module.check_mode)
         files, problems = write_files(options["output_dir"], rows, sources, about)
@@ -427,7 +440,7 @@ def main() -> None:
     judged = kind == "validation"
     text = _report_text.render(rows, kind=kind, run_id=options["run_id"], check_mode=module.check_mode)
     module.exit_json(
-        changed=bool(files),
+        changed=bool(files.written),
         accounts=rows,
         red=red,
         summary=_report.fleet_summary(rows, kind),
@@ -435,8 +448,9 @@ def main() -> None:
         compliant=_report.holds_everywhere(rows, "compliant") if judged else None,
         rollout_complete=_report.holds_everywhere(rows, "rollout_complete") if judged else None,
         numbers=job_numbers(rows, kind),
-        files=files,
-        text=text + _report_text.files_lines(options["output_dir"], files),
+        files=files.written,
+        removed=files.removed,
+        text=text + _report_text.files_lines(options["output_dir"], files.written),
         gate=_report_text.gate_lines(red, len(rows), kind) + [_report_text.terminal_safe(text) for text in problems],
     )
 
