@@ -19,6 +19,7 @@ import datetime as dt
 import textwrap
 import typing as t
 
+from ansible_collections.iamguard.console_mfa.plugins.module_utils import _gate
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._judge import UNDECIDED, UNKNOWN, Finding, Judgement
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import Json, iso, parse_iso
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._policy import PolicyError, Rules, read_rules
@@ -145,16 +146,10 @@ def _account_lines(account: Checked) -> list[str]:
 
 
 def gate_lines(checked: t.Sequence[Checked]) -> list[str]:
-    """Why the check fails: every error once, with all accounts that have it; nothing if there is none."""
-    by_error: dict[str, list[str]] = {}
-    for account in checked:
-        for error in account.errors:
-            by_error.setdefault(error, []).append(account.name)
-    if not by_error:
-        return []
-    wrong = sum(bool(account.errors) for account in checked)
-    lines = [f"{wrong} of {_plural(len(checked), 'account')} have a policy or decisions with errors:"]
-    return lines + [terminal_safe(f"- {', '.join(names)}: {error}") for error, names in by_error.items()]
+    """Why the check fails, shortly; nothing if there is no error."""
+    wrong = [(account.name, account.errors) for account in checked if account.errors]
+    head = f"{len(wrong)} of {_plural(len(checked), 'account')} have a policy or decisions with errors:"
+    return _gate.gate_lines(head, wrong)
 
 
 def _unseen_lines(checked: t.Sequence[Checked]) -> list[str]:

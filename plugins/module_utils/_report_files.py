@@ -15,6 +15,8 @@ import contextlib
 import dataclasses
 import datetime as dt
 import json
+import os
+import re
 import typing as t
 
 from ansible_collections.iamguard.console_mfa.plugins.module_utils import (
@@ -27,8 +29,10 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils import (
 )
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._files import (
     closing,
+    files_in,
     open_directory,
     open_root,
+    read_file,
     replaced_by,
 )
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import Json, iso
@@ -41,6 +45,7 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_sourc
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_views import AccountView, History, Level
 
 ACCOUNTS = "accounts"
+PAGE_NAME = re.compile(r"[0-9]{12}\.html")
 
 SUMMARY_SCHEMA = 1
 
@@ -75,9 +80,30 @@ class Folder:
         with self.file(*names) as file:
             file.write(data)
 
+    def remove_others(self, name: str, kept: t.Container[str], ours: t.Callable[[str, bytes], bool]) -> list[str]:
+        """Remove the files of a directory in it that are not to be kept and are ours, by their name and what is in
+        them; what cannot be read, a link among it, is not. Return the names."""
+        removed = []
+        with closing(open_root(self.path)) as root, closing(open_directory(name, root, create=True)) as directory:
+            for one in files_in(directory):
+                if one in kept:
+                    continue
+                with contextlib.suppress(OSError):
+                    if ours(one, read_file(directory, one)):
+                        os.unlink(one, dir_fd=directory)
+                        removed.append(one)
+        return removed
 
-def write_report(folder: Folder, rows: t.Sequence[Row], sources: Sources | None, about: About) -> list[str]:
-    """Write all files, and return where they are. Raises `OutputError`.
+
+class Files(t.NamedTuple):
+    """Where the files are that were written, and where those were that are gone; sorted."""
+
+    written: list[str]
+    removed: list[str]
+
+
+def write_report(folder: Folder, rows: t.Sequence[Row], sources: Sources | None, about: About) -> Files:
+    """Write all files, and then remove the pages of accounts that are in none of the rows. Raises `OutputError`.
 
     A row whose record turns out to be no evidence becomes red: what the files say, the table and the gate say too.
     """
@@ -87,8 +113,16 @@ def write_report(folder: Folder, rows: t.Sequence[Row], sources: Sources | None,
         with folder.file("findings.csv") as table, folder.file("junit.xml") as cases:
             report.accounts(rows, table, cases)
         report.fleet()
+        gone = folder.remove_others(ACCOUNTS, report.pages, _is_page_of_an_account)
     report.written += ["findings.csv", "junit.xml"]
-    return [f"{folder.path}/{name}" for name in sorted(report.written)]
+    return Files(
+        [f"{folder.path}/{name}" for name in sorted(report.written)],
+        [f"{folder.path}/{ACCOUNTS}/{name}" for name in gone],
+    )
+
+
+def _is_page_of_an_account(name: str, data: bytes) -> bool:
+    return PAGE_NAME.fullmatch(name) is not None and _report_page.is_page(data)
 
 
 class _Report:
@@ -101,6 +135,7 @@ class _Report:
         self._histories: dict[str, History] = {}
         self._summaries: list[Json] = []
         self.written: list[str] = []
+        self.pages: set[str] = set()
 
     def accounts(self, rows: t.Iterable[Row], table: t.BinaryIO, cases: t.BinaryIO) -> None:
         """What is written of each account; of the fleet, only what its own files need is kept."""
@@ -137,6 +172,7 @@ class _Report:
         if view.page_name is None or view.level is Level.LEFT_OUT:
             return
         self._write(_report_page.account_page(view, found, self._about.now), ACCOUNTS, view.page_name)
+        self.pages.add(view.page_name)
 
     def fleet(self) -> None:
         views, now = self._views, self._about.now

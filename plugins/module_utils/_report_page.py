@@ -20,6 +20,11 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_views
 HAS_JINJA2 = _page_html.HAS_JINJA2
 
 
+def is_page(data: bytes) -> bool:
+    """Whether this is a page that was made here, whoever it is about."""
+    return _page_html.GENERATOR.encode() in data.partition(b"<title>")[0]
+
+
 def account_page(view: AccountView, history: History | None, now: dt.datetime) -> str:
     """The page of one account, to be written as ``accounts/<page_name>`` beside the fleet's page."""
     return _page_html.render("account", **_page_account.values(view, history, now))

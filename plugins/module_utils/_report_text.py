@@ -13,6 +13,7 @@ import dataclasses
 import textwrap
 import typing as t
 
+from . import _gate
 from ._judge import coverage_percent
 from ._report import Row, age_text, fleet_summary, plural
 from ._report_numbers import Kind, Mapping, number
@@ -155,20 +156,14 @@ def render(
 
 
 def gate_lines(red_accounts: t.Sequence[Mapping], accounts: int, kind: Kind = "assessment") -> list[str]:
-    """Return why the run fails: every reason with every account that has it; nothing when no account is red."""
-    if not red_accounts:
-        return []
-    by_reason: dict[str, list[str]] = {}
-    for account in red_accounts:
-        for reason in account["reasons"]:
-            by_reason.setdefault(reason, []).append(_host_and_id(account["name"], account["account_id"]))
+    """Return why the run fails, shortly; nothing when no account is red."""
     what = "have no complete and recent assessment"
     if kind == "validation":
         what = "were not validated completely and recently, or have what console_mfa_fail_on names"
-    return [
+    return _gate.gate_lines(
         f"{len(red_accounts)} of {accounts} accounts {what}:",
-        *(terminal_safe(f"- {', '.join(names)}: {reason}") for reason, names in by_reason.items()),
-    ]
+        [(_host_and_id(account["name"], account["account_id"]), account["reasons"]) for account in red_accounts],
+    )
 
 
 def files_lines(directory: str, files: t.Sequence[str]) -> list[str]:

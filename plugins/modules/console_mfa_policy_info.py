@@ -171,7 +171,10 @@ text:
   elements: str
   sample: ["Policy check: 1 account, 1 in order, 0 with errors"]
 gate:
-  description: Why the run should fail, as lines; empty if it should not.
+  description:
+    - Why the run should fail, as lines; empty if it should not. They are few, because Ansible shows the message of a
+      failed task more than once - each account is in one of them at most, with the first of its errors.
+    - All errors are in RV(accounts) and RV(text).
   returned: success
   type: list
   elements: str

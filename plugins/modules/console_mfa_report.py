@@ -84,8 +84,10 @@ options:
         for pipelines; C(chat.txt) a few lines for a chat.
       - They are made from the records in O(store), also those of this run. An account without one is red in them, and
         then it is in RV(red) and RV(gate) too.
-      - Each file appears at once and whole. Files of accounts that are not expected any more stay until they are
-        removed. Files have mode 0640 and directories 0750.
+      - Each file appears at once and whole. Files have mode 0640 and directories 0750.
+      - When all is written, the pages of accounts that are not in the report any more are removed from C(accounts/),
+        because nobody would see how old they are. They are known by their name and by their head; no other file is
+        touched.
       - Only for O(kind=validation).
     type: path
   run_id:
@@ -287,6 +289,12 @@ files:
   type: list
   elements: str
   sample: [/var/www/console-mfa/fleet.html]
+removed:
+  description: The pages of accounts that are not in the report any more, which were removed from O(output_dir).
+  returned: success
+  type: list
+  elements: str
+  sample: [/var/www/console-mfa/accounts/444455556666.html]
 text:
   description: The summary, as lines that a terminal can show whatever the accounts contain.
   returned: success
@@ -294,7 +302,10 @@ text:
   elements: str
   sample: ["Console sign-in and MFA: 2 accounts, 1 read completely, 1 red"]
 gate:
-  description: Why the run should fail, as lines; empty if it should not.
+  description:
+    - Why the run should fail, as lines; empty if it should not. They are few, because Ansible shows the message of a
+      failed task more than once - each account is in one of them at most, with the first of its reasons.
+    - All reasons are in RV(red) and RV(text).
   returned: success
   type: list
   elements: str
@@ -319,7 +330,12 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._fleet import
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._fleet_numbers import job_numbers
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._output_directory import OutputError
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._records import StoreError, StoreSettingsError
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_files import About, Folder, write_report
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_files import (
+    About,
+    Files,
+    Folder,
+    write_report,
+)
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_numbers import GAP_VERDICTS
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_sources import Sources
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._store import STORE_OPTIONS, open_store
@@ -387,12 +403,12 @@ def accounts_not_run(options: dict[str, t.Any], fleet: FleetCheck) -> list[str]:
 
 def write_files(
     directory: str, rows: list[_report.Row], sources: Sources | None, about: About
-) -> tuple[list[str], list[str]]:
+) -> tuple[Files, list[str]]:
     """Return the files, and why they could not be written: the run fails then, but not before the report was shown."""
     try:
         return write_report(Folder(os.path.normpath(directory)), rows, sources, about), []
     except OutputError as problem:
-        return [], [f"The report could not be written as files: {problem}"]
+        return Files([], []), [f"The report could not be written as files: {problem}"]
 
 
 def gate_lines(rows: list[_report.Row], red: list[dict[str, t.Any]], kind: t.Any) -> list[str]:
@@ -426,7 +442,7 @@ def main() -> None:
         kind=kind,
         fail_on=options["fail_on"],
     )
-    files, problems = [], []
+    files, problems = Files([], []), []
     if options["output_dir"]:
         about = About(now, options["run_id"], module.check_mode)
         files, problems = write_files(options["output_dir"], rows, sources, about)
@@ -436,7 +452,7 @@ def main() -> None:
     judged = kind == "validation"
     text = _report_text.render(rows, kind=kind, run_id=options["run_id"], check_mode=module.check_mode)
     module.exit_json(
-        changed=bool(files),
+        changed=bool(files.written),
         accounts=rows,
         red=red,
         summary=_report.fleet_summary(rows, kind),
@@ -444,8 +460,9 @@ def main() -> None:
         compliant=_report.holds_everywhere(rows, "compliant") if judged else None,
         rollout_complete=_report.holds_everywhere(rows, "rollout_complete") if judged else None,
         numbers=job_numbers(rows, kind),
-        files=files,
-        text=text + _report_text.files_lines(options["output_dir"], files),
+        files=files.written,
+        removed=files.removed,
+        text=text + _report_text.files_lines(options["output_dir"], files.written),
         gate=gate_lines(rows, red, kind) + [_report_text.terminal_safe(text) for text in problems],
     )
 

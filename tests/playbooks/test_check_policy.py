@@ -254,7 +254,10 @@ def test_every_error_of_every_account_ends_the_run(tmp_path: pathlib.Path) -> No
         "undefined: the policy or the decisions cannot be resolved: ",
         "unset: console_mfa_policy: is not set",
     ):
-        assert f"- {error}" in failure
+        name, text = error.split(": ", 1)
+        assert f"- {name}: " in failure
+        below = " ".join(shown.split(f"\n        {name} (")[1].split())
+        assert f"- {' '.join(text.split())}" in below
     assert "'not_set_anywhere' is undefined" in failure
 
 

@@ -196,13 +196,13 @@ def test_red_rows_come_first_and_the_order_is_that_of_names() -> None:
     assert rows == rows_of(dict(reversed(FLEET.items())), FLEET_RESULTS)
 
 
-def test_the_gate_names_every_red_account_with_every_reason() -> None:
+def test_the_gate_names_every_red_account_with_its_first_reason_and_how_many_more_there_are() -> None:
     rows = rows_of(FLEET, FLEET_RESULTS)
     assert _report_text.gate_lines(_report.red(rows), len(rows)) == [
         "2 of 4 accounts have no complete and recent assessment:",
         "- charlie (333333333333): may not assume x",
-        "- bravo (222222222222): 2 console users unknown",
-        "- bravo (222222222222): console_access of bob: AccessDenied (needs iam:GetLoginProfile)",
+        "- bravo (222222222222): 2 console users unknown (and 1 more)",
+        "The report before this has every reason, below its account.",
     ]
 
 
@@ -210,8 +210,32 @@ def test_the_gate_says_a_reason_that_many_accounts_have_once() -> None:
     failed = FAILED | {"error": {"message": "the record store does not answer"}}
     rows = rows_of({"a": "111111111111", "b": "222222222222"}, {"a": failed, "b": failed})
     assert _report_text.gate_lines(_report.red(rows), len(rows))[1:] == [
-        "- a (111111111111), b (222222222222): the record store does not answer"
+        "- a (111111111111), b (222222222222): the record store does not answer",
+        "The report before this has every reason, below its account.",
     ]
+
+
+def test_the_gate_is_short_whatever_the_fleet() -> None:
+    accounts = {f"account-{number:03d}": f"{number:012d}" for number in range(300)}
+    same = _report_text.gate_lines(_report.red(rows_of(accounts, dict.fromkeys(accounts, FAILED))), 300)
+    assert len(same) == 3
+    assert same[1].endswith("account-004 (000000000004) and 295 more: account 333333333333: may not assume x")
+
+    def failing(number: int) -> dict[str, t.Any]:
+        return FAILED | {"error": {"message": f"{number}: {'because ' * 500}\nand more"}}
+
+    different = {name: failing(number) for number, name in enumerate(accounts)}
+    lines = _report_text.gate_lines(_report.red(rows_of(accounts, different)), 300)
+    assert len(lines) == 22
+    assert lines[1].startswith("- account-000 (000000000000): 0: because because")
+    assert lines[1].endswith("... (and 1 more)")
+    assert lines[20] == "- and 281 more accounts"
+    assert max(map(len, lines)) < 360
+
+
+def test_a_gate_that_says_everything_points_nowhere() -> None:
+    rows = rows_of({"a": "111111111111"}, {"a": FAILED | {"error": {"message": "no"}}})
+    assert _report_text.gate_lines(_report.red(rows), 1)[1:] == ["- a (111111111111): no"]
 
 
 def test_the_gate_has_nothing_to_say_when_all_is_green() -> None:

@@ -514,6 +514,45 @@ def test_an_account_that_is_left_out_has_no_page(place: Place) -> None:
     assert "Is closed" in place.text("fleet.html")
 
 
+def test_pages_of_accounts_that_are_not_expected_any_more_go_and_no_other_file(place: Place) -> None:
+    accounts = ACCOUNTS | {"staging": STAGING, "sold": "333344445555"}
+    for account_id in accounts.values():
+        place.record(answer(GOOD, account_id=account_id), account_id=account_id)
+    assert place.report(accounts=accounts)["removed"] == []
+    pages = place.output / "accounts"
+    ours = (pages / f"{STAGING}.html").read_bytes()
+    # Theirs: another page of such a name, ours under another name, a link to ours, and a directory.
+    foreign = {"777788889999.html": b"<html>not ours</html>", "notes.html": ours, "readme.txt": b"see notes.html"}
+    for name, data in foreign.items():
+        (pages / name).write_bytes(data)
+    (pages / "888899990000.html").symlink_to("notes.html")
+    (pages / "999900001111.html").mkdir()
+    (place.output / f"{STAGING}.html").write_bytes(ours)
+
+    result = place.report(accounts=accounts | {"never run": "444455556666"})
+    assert result["removed"] == []
+    result = place.report()
+    gone = ["333344445555.html", "444455556666.html", f"{STAGING}.html"]
+    assert result["removed"] == [f"{pages}/{name}" for name in sorted(gone)]
+    kept = [*foreign, "888899990000.html", "999900001111.html", f"{ACCOUNT_ID}.html"]
+    assert sorted(path.name for path in pages.iterdir()) == sorted(kept)
+    assert {name: (pages / name).read_bytes() for name in foreign} == foreign
+    assert (place.output / f"{STAGING}.html").exists()
+    assert [account["account_id"] for account in place.summary()["accounts"]] == [ACCOUNT_ID]
+
+
+def test_a_report_that_could_not_be_written_removes_nothing(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    accounts = ACCOUNTS | {"staging": STAGING}
+    for account_id in accounts.values():
+        place.record(answer(GOOD, account_id=account_id), account_id=account_id)
+    place.report(accounts=accounts)
+    (place.output / "chat.txt").unlink()
+    (place.output / "chat.txt").mkdir()
+    result = place.report()
+    assert (result["files"], result["removed"]) == ([], [])
+    assert (place.output / "accounts" / f"{STAGING}.html").exists()
+
+
 def test_a_host_whose_id_is_no_account_id_has_no_page(place: Place) -> None:
     place.record(answer(GOOD))
     result = place.report(accounts=ACCOUNTS | {"odd": "../../evil"})
