@@ -286,3 +286,19 @@ def test_a_deleted_role_policy_binds_sessions_at_once() -> None:
         iam.list_users()
     sandbox.control.put_role_policy(OTHER, "audit", "list", policy("iam:ListUsers"))
     assert iam.list_users()["Users"]
+
+
+def test_the_callers_organization() -> None:
+    """IAM User Guide, AWS global condition context keys, aws:PrincipalOrgID: absent for who is in none."""
+    for organization_id, member in (("o-aaaaaaaaaa", True), ("o-bbbbbbbbbb", False), (None, False)):
+        trusted = trust(ACCOUNT, StringEquals={"aws:PrincipalOrgID": "o-aaaaaaaaaa"})
+        users = [{"name": "pipeline", "inline_policies": inline(MAY_ASSUME)}]
+        audit = {"name": "audit", "path": "/ops/", "trust_policy": trusted}
+        sandbox = aws(account(users=users, organization_id=organization_id), account(OTHER, roles=[audit]))
+        if member:
+            assert assume(sandbox)["Credentials"]
+            continue
+        with refused("AccessDenied", 403):
+            assume(sandbox)
+    with pytest.raises(ValueError, match="no id of an organization"):
+        aws(account(organization_id="example"))
