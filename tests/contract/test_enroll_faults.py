@@ -24,26 +24,13 @@ from support.enroll_paths import (
     check_delivered_seed,
     desk_at,
     device_of,
-    enable,
-    enabled,
     end,
     expected_end,
     held,
-    never_delivered,
-    nothing,
-    prepare,
-    prepared,
-    remove,
 )
 from support.enrolling import (
-    ACCOUNT_ID,
-    ENABLE_ACTIONS,
-    PREPARE_ACTIONS,
-    REMOVE_ACTIONS,
-    SEED_WRITERS,
     Enrolling,
     account_of,
-    enroll_role,
     person,
 )
 
@@ -294,50 +281,7 @@ def test_two_enable_at_once(tmp_path: pathlib.Path, channel: str) -> None:
         assert [answer["enrollment"]["status"] for answer in (mine, *others)] == ["enabled"] * (1 + len(others))
 
 
-# -------------------------------------------------------------------------------------------------- permissions
-
-TASKS: dict[str, tuple[t.Collection[str], t.Callable[[Enrolling], None], t.Callable[[Enrolling], Answer]]] = {
-    "prepare": (PREPARE_ACTIONS, nothing, prepare),
-    "prepare after an interruption": (PREPARE_ACTIONS, never_delivered, prepare),
-    "enable": (ENABLE_ACTIONS, prepared, enable),
-    "remove": (REMOVE_ACTIONS, enabled, remove),
-}
-NOT_NEEDED = {
-    # Only to clear away
-    ("prepare", "iam:DeleteVirtualMFADevice"),
-    ("enable", "iam:DeleteVirtualMFADevice"),
-    # Of no interest when a device is removed
-    ("remove", "iam:GetLoginProfile"),
-}
-
-
-@BOTH_CHANNELS
-@pytest.mark.parametrize("task", TASKS)
-def test_the_documented_permissions_are_enough_and_all_needed(tmp_path: pathlib.Path, task: str, channel: str) -> None:
-    actions, before, run = TASKS[task]
-    for missing in (None, *actions):
-        granted = {action for action in actions if action != missing} | set(SEED_WRITERS)
-        desk = desk_at(tmp_path / str(missing), channel)
-        before(desk)
-        state = end(desk)
-        put_role(desk, granted)
-        answer = run(desk)
-        if missing is None or (task, missing) in NOT_NEEDED:
-            assert "failed" not in answer, answer.get("msg")
-            continue
-        assert answer["failed"], missing
-        assert answer["enrollment"]["code"] == "access_denied"
-        assert missing in answer["msg"]
-        assert answer["error"]["permission"] == missing
-        assert "alice" in answer["msg"]
-        put_role(desk, set(actions) | set(SEED_WRITERS))
-        assert "failed" not in run(desk)
-        assert state is not None
-
-
-def put_role(desk: Enrolling, actions: t.Iterable[str]) -> None:
-    document = enroll_role(actions)["inline_policies"][0]["document"]
-    desk.sandbox.control.put_role_policy(ACCOUNT_ID, "console-mfa-enroll", "enroll", document)
+# ------------------------------------------------------------------------------------------------------- refusals
 
 
 def test_who_enrolls_himself_is_told_of_awss_rule(tmp_path: pathlib.Path) -> None:
