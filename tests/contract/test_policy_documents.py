@@ -18,6 +18,7 @@ from sandbox import Sandbox
 from sandbox.authenticator import Authenticator
 from sandbox.policy import parse_policy
 from support.enrolling import ALL_ACTIONS
+from support.policy_oracle import Question, ask
 from support.ready_policies import FILES, FOLDER, KEY, PERMISSIONS, ROLES, TRUST, actions, as_list
 from support.small_aws import account, aws, client, inline, policy, refused, trust, with_credentials
 
@@ -337,3 +338,61 @@ def test_what_has_to_be_replaced_is_said() -> None:
     for placeholder in (BASE, TARGET, ORGANIZATION, "example-external-id", "*@example.com", KEY, "aws-cloudtrail-logs"):
         assert placeholder in readme, placeholder
         assert any(placeholder in json.dumps(document) for document in FILES.values()), placeholder
+
+
+# ---------------------------------------------------------------------------------------------- a second opinion
+
+SESSION = f"arn:aws:sts::{TARGET}:assumed-role/console-mfa/test"
+SECRET = f"arn:aws:secretsmanager:eu-central-1:{TARGET}:secret:"
+
+
+# What each resource of the files means, and what of the same kind it does not.
+MEANT: dict[str, tuple[str, str | None]] = {
+    "arn:*:iam::*:user/*": (f"arn:aws:iam::{TARGET}:user/people/bob", None),
+    "arn:*:iam::*:mfa/*": (f"arn:aws:iam::{TARGET}:mfa/bob", None),
+    "arn:*:iam::*:mfa/iamguard/*": (f"arn:aws:iam::{TARGET}:mfa/iamguard/X/bob", f"arn:aws:iam::{TARGET}:mfa/bob"),
+    "arn:*:secretsmanager:*:*:secret:iamguard/mfa/*": (f"{SECRET}iamguard/mfa/X-AbCdEf", f"{SECRET}other-AbCdEf"),
+    "arn:*:account::*:account": (f"arn:aws:account::{TARGET}:account", None),
+    KEY: (KEY, KEY.replace("1234abcd", "abcd1234")),
+    "*": ("*", None),
+}
+THROUGH_SECRETS: dict[str, str | list[str]] = {"kms:ViaService": "secretsmanager.eu-central-1.amazonaws.com"}
+CONTEXT: dict[str, dict[str, str | list[str]]] = {
+    "iam:CreateVirtualMFADevice": {"aws:RequestTag/iamguard:user-id": "x", "aws:RequestTag/iamguard:nonce": "x"},
+    "iam:TagMFADevice": {"aws:TagKeys": ["iamguard:user-id", "iamguard:delivered"]},
+    "kms:Decrypt": THROUGH_SECRETS,
+    "kms:GenerateDataKey": THROUGH_SECRETS,
+}
+# KMS asks the key's own policy first; it leaves the rest to the account's.
+KEY_POLICY = {
+    "Effect": "Allow",
+    "Principal": {"AWS": f"arn:aws:iam::{TARGET}:root"},
+    "Action": "kms:*",
+    "Resource": "*",
+}
+
+
+def questions() -> t.Iterator[tuple[Question, str]]:
+    """Each action of each file upon what it is meant for, upon something else, and without what the conditions ask."""
+    for document in PERMISSIONS.values():
+        for statement in document["Statement"]:
+            for action in as_list(statement["Action"]):
+                (right, wrong), context = MEANT[statement["Resource"]], CONTEXT.get(action, {})
+                yield question(document, action, right, context), "allowed"
+                if wrong:
+                    yield question(document, action, wrong, context), "implicit_deny"
+                if context:
+                    yield question(document, action, right, {}), "implicit_deny"
+
+
+def question(document: Json, action: str, resource: str, context: dict[str, str | list[str]]) -> Question:
+    owner = {"Version": "2012-10-17", "Statement": [KEY_POLICY]} if action.startswith("kms:") else None
+    return Question(SESSION, action, resource, context, [document], resource_policy=owner)
+
+
+def test_two_evaluators_take_them_for_the_same() -> None:
+    """iam-simulate also refuses actions that there are not, and keys of conditions that an action does not have."""
+    asked, expected = zip(*questions(), strict=True)
+    assert len(asked) > 40
+    assert [item.ours() for item in asked] == list(expected)
+    assert ask(list(asked)) == list(expected)
