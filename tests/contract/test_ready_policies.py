@@ -378,6 +378,28 @@ def test_who_prepares_cannot_enable_and_who_enables_cannot_remove(tmp_path: path
         assert "iam:DeactivateMFADevice" in refusal["msg"]
 
 
+def test_what_the_enable_role_cannot_take_back_is_not_said_to_be_taken_back(tmp_path: pathlib.Path) -> None:
+    """The user was made anew at the very moment."""
+    desk = desk_at(tmp_path, "file", account=account_with("file"))
+    desk.prepare()
+    serial, control = device_of(desk), desk.sandbox.control
+    pair = desk.phone(serial).pair()
+
+    def recreate() -> None:
+        desk.sandbox.settings.change({"recreated_user_seconds": 0})
+        control.delete_user(ACCOUNT_ID, "alice")
+        control.create_user(ACCOUNT_ID, "alice")
+        control.create_login_profile(ACCOUNT_ID, "alice")
+
+    desk.sandbox.on_call("EnableMFADevice", recreate)
+    desk.role = ENABLE
+    answer = desk.enable(codes=pair)
+    assert (answer["failed"], answer["enrollment"]["code"], desk.devices()) == (True, "user_recreated", [serial])
+    assert "iam:DeactivateMFADevice" in answer["msg"]
+    assert f"Deactivate {serial} of alice" in answer["enrollment"]["follow_up"]
+    assert "was taken" not in answer["msg"]
+
+
 def test_only_what_the_collection_makes_can_be_made_tagged_and_deleted(tmp_path: pathlib.Path) -> None:
     account = account_with("secrets") | {"unassigned_devices": [{"name": "alice"}]}
     desk = desk_at(tmp_path, "secrets", account=account)
