@@ -13,7 +13,6 @@ This module util is PRIVATE to the collection; it can have breaking changes at a
 
 from __future__ import annotations
 
-import contextlib
 import typing as t
 
 from ansible_collections.iamguard.console_mfa.plugins.module_utils import _iam_api
@@ -304,15 +303,7 @@ class Execution:
         seen = self._until(lambda: self._has(serial))
         person = read_person(self._site, self._user_name)
         if person is None or person.user_id != self._user_id:
-            self._take_back(serial)
-            raise EnrollmentError(
-                Refusal(
-                    "user_recreated",
-                    f"{self._user_name} was deleted or became another user at this very moment; the device was taken"
-                    " from that user again",
-                    "Assess the account again.",
-                )
-            )
+            raise EnrollmentError(self._take_back(serial))
         if not seen:
             raise EnrollmentError(
                 Refusal(
@@ -322,9 +313,21 @@ class Execution:
                 )
             )
 
-    def _take_back(self, serial: str) -> None:
-        with contextlib.suppress(AwsCallError):
+    def _take_back(self, serial: str) -> Refusal:
+        """Who enables need not be allowed to deactivate: then somebody else has to."""
+        happened = f"{self._user_name} was deleted or became another user at this very moment"
+        try:
             _iam_api.deactivate_mfa_device(self._site.writer, self._user_name, serial)
+        except AwsCallError as failure:
+            if failure.error.code != "NoSuchEntity":
+                return Refusal(
+                    "user_recreated",
+                    f"{happened}; the device {serial} was enabled and could not be taken away again: {failure}",
+                    f"Deactivate {serial} of {self._user_name} if it is there, and assess the account again.",
+                )
+        return Refusal(
+            "user_recreated", f"{happened}; the device was taken from that user again", "Assess the account again."
+        )
 
     def _seed_matched(self, serial: str) -> bool:
         return any(item.serial_number == serial and item.seed is not None for item in self._facts.held)

@@ -200,10 +200,12 @@ notes:
   - >-
     To prepare, it needs C(iam:GetUser), C(iam:GetLoginProfile), C(iam:ListMFADevices), C(iam:ListVirtualMFADevices),
     C(iam:ListMFADeviceTags), C(iam:CreateVirtualMFADevice), C(iam:TagMFADevice) and C(iam:DeleteVirtualMFADevice); the
-    last four on C(mfa/iamguard/*) only.
+    last three on C(mfa/iamguard/*) only.
   - >-
-    To enable, it needs C(iam:EnableMFADevice) besides, and C(iam:ResyncMFADevice) for O(resync); to remove or replace,
-    C(iam:DeactivateMFADevice). These are powers over the user's sign-in; give them to roles of their own.
+    To enable, it needs the first five and C(iam:DeleteVirtualMFADevice), C(iam:EnableMFADevice), and
+    C(iam:ResyncMFADevice) for O(resync); to remove, the same five, C(iam:DeleteVirtualMFADevice) and
+    C(iam:DeactivateMFADevice); to replace, both. These are powers over the user's sign-in; give them to roles of their
+    own. The collection has policies for them in C(docs/policies).
   - >-
     With O(seed_delivery.kind=secretsmanager), it needs C(secretsmanager:DescribeSecret),
     C(secretsmanager:CreateSecret), C(secretsmanager:TagResource), C(secretsmanager:PutResourcePolicy),

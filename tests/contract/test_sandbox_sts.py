@@ -10,14 +10,11 @@ import datetime as dt
 import json
 import typing as t
 
-import boto3
 import pytest
 
 from sandbox import Sandbox
-from sandbox.inprocess import attach
 from support.small_aws import (
     ACCOUNT,
-    BARE,
     GOV,
     OTHER,
     START,
@@ -29,6 +26,7 @@ from support.small_aws import (
     policy,
     refused,
     trust,
+    with_credentials,
 )
 
 AUDIT = f"arn:aws:iam::{OTHER}:role/ops/audit"
@@ -51,16 +49,6 @@ def two_accounts(trusted: dict[str, t.Any] | None = None, **role: t.Any) -> Sand
 def assume(sandbox: Sandbox, user: str = "pipeline", **parameters: t.Any) -> dict[str, t.Any]:
     sts = client(sandbox, "sts", user=user)
     return t.cast(dict[str, t.Any], sts.assume_role(**{"RoleArn": AUDIT, "RoleSessionName": "me", **parameters}))
-
-
-def with_credentials(
-    sandbox: Sandbox, credentials: dict[str, t.Any], service: str = "iam", region: str = "eu-central-1"
-) -> t.Any:
-    session = boto3.Session(
-        credentials["AccessKeyId"], credentials["SecretAccessKey"], credentials["SessionToken"], region_name=region
-    )
-    attach(sandbox, session)
-    return session.client(service, config=BARE)  # type: ignore[call-overload]  # the name is a variable here
 
 
 def test_who_a_user_is() -> None:
@@ -286,3 +274,19 @@ def test_a_deleted_role_policy_binds_sessions_at_once() -> None:
         iam.list_users()
     sandbox.control.put_role_policy(OTHER, "audit", "list", policy("iam:ListUsers"))
     assert iam.list_users()["Users"]
+
+
+def test_the_callers_organization() -> None:
+    """IAM User Guide, AWS global condition context keys, aws:PrincipalOrgID: absent for who is in none."""
+    for organization_id, member in (("o-aaaaaaaaaa", True), ("o-bbbbbbbbbb", False), (None, False)):
+        trusted = trust(ACCOUNT, StringEquals={"aws:PrincipalOrgID": "o-aaaaaaaaaa"})
+        users = [{"name": "pipeline", "inline_policies": inline(MAY_ASSUME)}]
+        audit = {"name": "audit", "path": "/ops/", "trust_policy": trusted}
+        sandbox = aws(account(users=users, organization_id=organization_id), account(OTHER, roles=[audit]))
+        if member:
+            assert assume(sandbox)["Credentials"]
+            continue
+        with refused("AccessDenied", 403):
+            assume(sandbox)
+    with pytest.raises(ValueError, match="no id of an organization"):
+        aws(account(organization_id="example"))

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from . import ids
 from .errors import AwsError
-from .operations import Call, Result, operation
+from .operations import Call, Result, Target, operation
 
 
-@operation("account", "GetRegionOptStatus", "RegionName")
+def _target(call: Call) -> Target:
+    return Target(f"arn:{call.account.partition}:account::{call.account.account_id}:account")
+
+
+@operation("account", "GetRegionOptStatus", "RegionName", target=_target)
 def get_region_opt_status(call: Call) -> Result:
     """About the caller's own account: that of a member (``AccountId``) is not modelled."""
     region = call.params["RegionName"]

@@ -132,6 +132,8 @@ def base_context(call: Call) -> dict[str, t.Any]:
         "aws:userid": caller.user_id,
         "aws:ViaAWSService": "false",
     }
+    if caller.account.organization_id:
+        context["aws:PrincipalOrgID"] = caller.account.organization_id
     context.update(_principal_context(caller, now))
     return context
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from .errors import AwsError
 from .operations import Call, Target
 
+_SUFFIXES = {"aws-cn": "amazonaws.com.cn"}
+
 
 def require_key(call: Call, key: str, *permissions: str, missing: str = "KMS.NotFoundException") -> str:
     """The key's ARN. The caller needs KMS's permissions besides those of the service; ``missing`` is the code for a key
@@ -23,8 +25,10 @@ def require_key(call: Call, key: str, *permissions: str, missing: str = "KMS.Not
 
 def use_key(call: Call, arn: str, *permissions: str) -> None:
     """Policies of keys are not modelled: they are taken to let in every account whose own policies do."""
+    via = f"{call.operation.service}.{call.region}.{_SUFFIXES.get(call.account.partition, 'amazonaws.com')}"
+    target = Target(arn, context={"kms:ViaService": via}, account_id=call.account.account_id)
     for permission in permissions:
-        call.world.authorizer.require(call, permission, Target(arn, account_id=call.account.account_id))
+        call.world.authorizer.require(call, permission, target)
 
 
 def _arn(call: Call, key: str) -> str:

@@ -56,6 +56,7 @@ _DEVICE_NAME = re.compile(r"[A-Za-z0-9_+=,.@-]{1,226}")
 _PATH = re.compile(r"/|/[\x21-\x7e]+/")
 _SERIAL = re.compile(r"[A-Za-z0-9_+=/:,.@-]{9,256}")
 _ACCOUNT = re.compile(r"[0-9]{12}")
+_ORGANIZATION = re.compile(r"o-[a-z0-9]{10,32}")
 _ALIAS = re.compile(r"[a-z0-9](?:[a-z0-9]|-(?!-)){1,61}[a-z0-9]")
 
 
@@ -140,6 +141,15 @@ def check_alias(alias: t.Any, where: str) -> str | None:
     if alias is not None and not (isinstance(alias, str) and _ALIAS.fullmatch(alias)):
         raise ScenarioError(f"{where}: AWS refuses the alias {alias!r}")
     return alias
+
+
+def check_organization(organization_id: t.Any, where: str) -> str | None:
+    """None, or an id as the Organizations API has them."""
+    if organization_id is not None and not (
+        isinstance(organization_id, str) and _ORGANIZATION.fullmatch(organization_id)
+    ):
+        raise ScenarioError(f"{where}: no id of an organization: {organization_id!r}")
+    return organization_id
 
 
 def check_disabled_regions(account: Account, regions: list[t.Any]) -> frozenset[str]:
@@ -285,8 +295,9 @@ class _AccountLoader:
     def __init__(self, spec: Spec, start: datetime.datetime, settings: Settings) -> None:
         check_keys(
             spec,
-            "account_id partition alias created scp root managed_policies groups roles users unassigned_devices"
-            " credential_report password_max_age_days kms_keys buckets hardware_tokens sign_ins disabled_regions",
+            "account_id partition alias organization_id created scp root managed_policies groups roles users"
+            " unassigned_devices credential_report password_max_age_days kms_keys buckets hardware_tokens sign_ins"
+            " disabled_regions",
             f"account {spec.get('account_id')}",
         )
         account_id = spec.get("account_id")
@@ -317,6 +328,7 @@ class _AccountLoader:
     def load(self) -> Account:
         account, spec = self.account, self.spec
         account.alias = check_alias(spec.get("alias"), self.where)
+        account.organization_id = check_organization(spec.get("organization_id"), self.where)
         account.scps = [check_document(item, f"{self.where}, scp") for item in spec.get("scp") or []]
         account.password_max_age_days = spec.get("password_max_age_days")
         account.kms_keys = spec.get("kms_keys")

@@ -193,6 +193,7 @@ class Account:
     created: datetime.datetime
     root: Root
     alias: str | None = None
+    organization_id: str | None = None
     scps: list[Document] = field(default_factory=list)
     users: NameMap[User] = field(default_factory=NameMap)
     groups: NameMap[Group] = field(default_factory=NameMap)

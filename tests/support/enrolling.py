@@ -83,13 +83,15 @@ def person(name: str, **more: t.Any) -> Spec:
 
 
 class Enrolling:
-    """Who enrolls, at a sandbox of one account. ``hidden``: what was to be kept out of results."""
+    """Who enrolls, at a sandbox of one account. ``hidden``: what was to be kept out of results; ``role``: whose
+    permissions are used from now on."""
 
     def __init__(self, directory: pathlib.Path, account: Spec | None = None, **settings: t.Any) -> None:
         self.sandbox: Sandbox = sandbox_of(account or account_of(), **settings)
         self.directory = directory
         self.hidden: list[str] = []
         self.waited = 0.0
+        self.role = ENROLL_ROLE
         self.delivery: Json = {"kind": "file", "directory": str(directory)}
 
     # ---------------------------------------------------------------------------------------------------- the module
@@ -121,7 +123,7 @@ class Enrolling:
 
     def connection(self) -> Connection:
         log = CallLog()
-        session = self.sandbox.session(ACCOUNT_ID, role=ENROLL_ROLE)
+        session = self.sandbox.session(ACCOUNT_ID, role=self.role)
 
         def make(attempts: int) -> t.Callable[[str, str], t.Any]:
             def client(service: str, region: str) -> t.Any:
@@ -136,7 +138,7 @@ class Enrolling:
             account_id=ACCOUNT_ID,
             partition="aws",
             region=session.region_name,
-            caller_arn=f"arn:aws:sts::{ACCOUNT_ID}:assumed-role/{ENROLL_ROLE}/test",
+            caller_arn=f"arn:aws:sts::{ACCOUNT_ID}:assumed-role/{self.role}/test",
             caller_user_id="AROATEST:test",
             clock_offset=dt.timedelta(0),
             calls=log,

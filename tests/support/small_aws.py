@@ -10,11 +10,13 @@ import contextlib
 import datetime as dt
 import typing as t
 
+import boto3
 import botocore.config
 import pytest
 from botocore.exceptions import ClientError
 
 from sandbox import Sandbox
+from sandbox.inprocess import attach
 
 Json = dict[str, t.Any]
 
@@ -66,6 +68,17 @@ def client(
     sandbox: Sandbox, service: str = "iam", account_id: str = ACCOUNT, *, region: str | None = None, **caller: t.Any
 ) -> t.Any:
     session = sandbox.session(account_id, region=region, **caller)
+    return session.client(service, config=BARE)  # type: ignore[call-overload]  # the name is a variable here
+
+
+def with_credentials(
+    sandbox: Sandbox, credentials: dict[str, t.Any], service: str = "iam", region: str = "eu-central-1"
+) -> t.Any:
+    """A client with credentials that STS gave."""
+    session = boto3.Session(
+        credentials["AccessKeyId"], credentials["SecretAccessKey"], credentials["SessionToken"], region_name=region
+    )
+    attach(sandbox, session)
     return session.client(service, config=BARE)  # type: ignore[call-overload]  # the name is a variable here
 
 
