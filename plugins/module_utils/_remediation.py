@@ -26,7 +26,6 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._policy import (
     POLICY,
     Category,
-    Enrollment,
     Method,
     Requirement,
 )

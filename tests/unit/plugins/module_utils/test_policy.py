@@ -354,8 +354,10 @@ REFUSED: dict[str, tuple[t.Any, str]] = {
         policy(
             default=how(devices={"allowed": ["virtual"], "operator_made": False}, enrollment={"method": "assisted"})
         ),
-        f"{P}.default.enrollment.method: 'assisted' makes the keys of virtual devices, and devices.operator_made is "
-        "false: choose self_service, or another kind",
+        (
+            f"{P}.default.enrollment.method: 'assisted' makes the keys of virtual devices, and devices.operator_made "
+            "is false: choose self_service, or another kind"
+        ),
     ),
     "assisted, with a kind that may not be made": (
         policy(
@@ -364,8 +366,10 @@ REFUSED: dict[str, tuple[t.Any, str]] = {
                 enrollment={"method": "assisted", "kind": "virtual"},
             )
         ),
-        f"{P}.default.enrollment.method: 'assisted' makes the keys of virtual devices, and devices.operator_made is "
-        "false: choose self_service, or another kind",
+        (
+            f"{P}.default.enrollment.method: 'assisted' makes the keys of virtual devices, and devices.operator_made "
+            "is false: choose self_service, or another kind"
+        ),
     ),
     "no due date": (
         policy(default=how(deadline=None)),
