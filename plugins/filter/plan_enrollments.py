@@ -11,6 +11,7 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._enrollment_selection import NoAnswerError, select
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._enrollment_wishes import WishError, read_wishes
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._plain_data import NotPlainError, plain_data
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._token_table import tokens_in_use
 
 DOCUMENTATION = r"""
 name: plan_enrollments
@@ -59,6 +60,13 @@ options:
     type: list
     elements: dict
     default: []
+  devices:
+    description:
+      - What M(iamguard.console_mfa.iam_mfa_info) returned, live and about all users of the account, also those who
+        cannot sign in to the console. Needed with O(tokens) for this account.
+      - A token that is another user's device is refused, and so are tokens in an account of which not all devices are
+        known. Nobody is selected then.
+    type: dict
   codes:
     description: Whose codes are there, as for P(iamguard.console_mfa.with_codes#filter). No code is looked at.
     type: list
@@ -150,32 +158,48 @@ def plan_enrollments(
     enrollments: t.Any = None,
     survey: t.Any = None,
     tokens: t.Any = None,
+    devices: t.Any = None,
     codes: t.Any = None,
 ) -> dict[str, t.Any]:
     """Make the input plain data, and select."""
+    given = {
+        "step": step,
+        "only_overdue": only_overdue,
+        "enrollments": enrollments or [],
+        "survey": survey or {},
+        "tokens": tokens or [],
+        "codes": codes or [],
+    }
     try:
-        plain = plain_data([answer, step, only_overdue, enrollments or [], survey or {}, tokens or [], codes or []])
+        plain = plain_data({"answer": answer, "devices": devices, "asked": given})
     except NotPlainError as e:
         raise AnsibleFilterError(f"plan_enrollments: {e}") from e
-    answer, step, only_overdue, enrollments, survey, tokens, codes = plain
     try:
-        wishes = read_wishes(
-            answer["account"]["account_id"],
-            step=step,
-            only_overdue=only_overdue,
-            enrollments=enrollments,
-            survey=survey,
-            tokens=tokens,
-            codes=codes,
-        )
-    except WishError as problem:
-        return {"step": step, "errors": list(problem.errors), **{part: [] for part in _PARTS}}
-    except (KeyError, TypeError) as problem:
-        raise AnsibleFilterError("plan_enrollments needs what iam_mfa_validate returned.") from problem
-    try:
-        return {"errors": [], **select(answer, wishes).document()}
+        return _planned(plain["answer"], plain["devices"], plain["asked"])
     except NoAnswerError as problem:
         raise AnsibleFilterError(f"plan_enrollments: {problem}") from problem
+    except (KeyError, TypeError) as problem:
+        what = "what iam_mfa_validate returned, and of tokens and devices what their modules returned"
+        raise AnsibleFilterError(f"plan_enrollments needs {what}.") from problem
+
+
+def _planned(answer: t.Any, devices: t.Any, asked: dict[str, t.Any]) -> dict[str, t.Any]:
+    account_id = answer["account"]["account_id"]
+    try:
+        wishes = read_wishes(account_id, **asked)
+        if wishes.tokens:
+            _check_tokens(asked["tokens"], account_id, devices)
+    except WishError as problem:
+        return {"step": asked["step"], "errors": list(problem.errors), **{part: [] for part in _PARTS}}
+    return {"errors": [], **select(answer, wishes).document()}
+
+
+def _check_tokens(tokens: t.Any, account_id: str, devices: t.Any) -> None:
+    if devices["account"]["account_id"] != account_id or devices["source"]["mode"] != "live":
+        raise WishError(["the devices must be those of this account, read live"])
+    errors = tokens_in_use(tokens, account_id, devices)
+    if errors:
+        raise WishError(errors)
 
 
 class FilterModule:

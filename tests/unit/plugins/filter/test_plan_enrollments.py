@@ -83,3 +83,36 @@ def test_no_code_is_in_an_error(codes: t.Any) -> None:
 def test_only_a_plan_gets_codes() -> None:
     with pytest.raises(AnsibleFilterError, match="enrollments of a plan"):
         with_codes("alice", [CODES], ACCOUNT_ID)
+
+
+# --- hardware tokens -------------------------------------------------------------------------------------------------
+
+
+def token(name: str, serial: str = "GAHT0000001") -> Json:
+    return {"line": 2, "user_name": name, "serial_number": serial, "account_id": ACCOUNT_ID, "asset_id": None}
+
+
+def test_tokens_of_others_are_refused_before_anybody_is_selected(judged: Json) -> None:
+    everybody = mfa_of("alice", "robot")
+    plan = plan_enrollments(judged, step="desk", tokens=[token("alice")], devices=everybody)
+    assert [entry["serial_number"] for entry in plan["enrollments"]] == ["GAHT0000001"]
+    everybody["users"][1]["devices"] = [{"serial_number": "GAHT0000001"}]
+    plan = plan_enrollments(judged, step="desk", tokens=[token("alice")], devices=everybody)
+    assert (plan["enrollments"], len(plan["errors"])) == ([], 1)
+    assert "is the device of robot" in plan["errors"][0]
+
+
+def test_tokens_need_the_devices_of_everybody_as_they_are_now(judged: Json) -> None:
+    with pytest.raises(AnsibleFilterError, match="devices"):
+        plan_enrollments(judged, tokens=[token("alice")])
+    bulk = mfa_of("alice")
+    bulk["source"]["mode"] = "bulk"
+    other = mfa_of("alice")
+    other["account"]["account_id"] = "999988887777"
+    for devices in (bulk, other):
+        assert "read live" in plan_enrollments(judged, tokens=[token("alice")], devices=devices)["errors"][0]
+
+
+def mfa_of(*names: str) -> Json:
+    users = [{"user_name": name, "devices": [], "devices_complete": True} for name in names]
+    return {"account": {"account_id": ACCOUNT_ID}, "source": {"mode": "live"}, "users": users}
