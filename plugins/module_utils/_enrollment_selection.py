@@ -115,10 +115,10 @@ class _User:
         """Why nothing is done for this user."""
         if self.finding["user_id"] is None or self.finding["devices"] is None:
             return "is not known well enough: read the account again"
-        if self.verdict in _BARRED:
-            return _BARRED[self.verdict]
+        if self.verdict in BARRED:
+            return BARRED[self.verdict]
         if self.category is None:
-            return _BARRED[Verdict.UNDECIDED]
+            return BARRED[Verdict.UNDECIDED]
         if self.met or self.enrolls or not step.enrolls:
             return None
         remedy = self.finding["remediation"]
@@ -137,7 +137,8 @@ class _User:
         )
 
 
-_BARRED: t.Final[dict[str, str]] = {
+# Verdicts with which nobody is selected, whatever is asked for.
+BARRED: t.Final[dict[str, str]] = {
     Verdict.UNKNOWN: "is unknown: nobody is enrolled of whom something decisive could not be read",
     Verdict.CONTRADICTED: "signed in without MFA although there is a device: find out first who that was",
     Verdict.EXCEPTED: "is excepted by a decision: to enroll the user all the same, end the exception",
@@ -157,6 +158,7 @@ class _Selector:
         self._users = [_User(finding, policy.category(finding["category"])) for finding in answer["findings"]]
         self._wishes = wishes
         self._found = Selection(wishes.step)
+        self._taken: set[tuple[str, AllowedKind]] = set()
 
     def run(self) -> Selection:
         known = {fold(user.name) for user in self._users}
@@ -305,6 +307,10 @@ class _Selector:
 
     def _select(self, user: _User, wish: Wish, kind: AllowedKind, state: str, **options: t.Any) -> None:
         finding, category = user.finding, t.cast(Category, user.category)
+        if (user.name, kind) in self._taken:
+            self._left_out(user, f"{wish.serial_number or kind}: one device of a kind at a time, so run again for it")
+            return
+        self._taken.add((user.name, kind))
         need = category.requirement
         rules: Json = {}
         if state != "absent" and not options.get("resync"):
