@@ -147,7 +147,7 @@ def read_wishes(
     step: object,
     only_overdue: object = False,
     enrollments: object = (),
-    survey: object = None,
+    survey: Json | None = None,
     tokens: t.Sequence[Json] = (),
     codes: object = (),
 ) -> Wishes:
@@ -158,7 +158,8 @@ def read_wishes(
     late = Node(only_overdue, "console_mfa_enroll_only_overdue", errors).truth(default=False)
     nodes = Node(enrollments, LIST, errors).items("users", may_be_empty=True)
     named = [_read_wish(node, account_id) for node in nodes]
-    if isinstance(survey, dict) and (given := {key: value for key, value in survey.items() if value not in ("", None)}):
+    given = {key: value for key, value in survey.items() if value not in ("", None, False)} if survey else {}
+    if given:
         named.append(_read_wish(Node(given, SURVEY, errors), account_id))
     coded = [owner for owner, _item in _read_codes(codes, account_id, errors)]
     here = tuple(wish for wish in named if wish)
