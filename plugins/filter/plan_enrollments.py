@@ -111,7 +111,8 @@ _value:
       sample: ["console_mfa_enrollments[0].serial_number: is the number 12345678, not text: quote it"]
     enrollments:
       description:
-        - Entries with options of M(iamguard.console_mfa.iam_mfa_enroll), in the order of the findings.
+        - Entries with options of M(iamguard.console_mfa.iam_mfa_enroll), in the order of the findings. At the desk, also
+          with C(category) and C(due), for who sits there.
       type: list
       elements: dict
       returned: success

@@ -319,6 +319,8 @@ class _Selector:
                 "operator_made": need.operator_made,
             }
         given = {"serial_number": wish.serial_number, "asset_id": wish.asset_id, **options}
+        if self._wishes.step is Step.DESK:  # where people see it
+            given |= {"category": finding["category"], "due": finding["due"]}
         self._found.enrollments.append(
             {
                 "user_name": user.name,

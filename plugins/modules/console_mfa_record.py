@@ -248,6 +248,17 @@ record:
       description: V(complete), V(incomplete) where something that decides about a user is not known, or V(failed).
       returned: O(state=written)
       type: str
+status:
+  description: V(complete), V(incomplete) or V(failed), as in the record; also with O(write=false).
+  returned: O(state=written)
+  type: str
+  sample: complete
+enrollment:
+  description:
+    - What the record of an enrollment says of it, but for the devices of everybody, with C(step), C(enrollments),
+      C(tracked), C(left_out), C(problems) and C(errors). The guide on records describes them.
+  returned: O(kind=enrollment)
+  type: dict
 summary:
   description:
     - The record's summary. For an assessment, its counts; each user is in exactly one of C(enabled), C(disabled),
@@ -496,15 +507,24 @@ def written(module):
         run_command=module.run_command,
     )
     made = content(request)
+    told = {"status": made.body["status"], **told_of_enrollment(made.body)}
     if not params["write"]:
-        return {"changed": False, "record": None, "summary": made.body["summary"], "problems": []}
+        return {"changed": False, "record": None, "summary": made.body["summary"], "problems": [], **told}
     result = write_record(open_store(params["store"]), shelf, made)
     return {
+        **told,
         "changed": True,
         "record": result.as_dict(),
         "summary": result.record["summary"],
         "problems": [problem.as_dict() for problem in result.problems],
     }
+
+
+def told_of_enrollment(body):
+    """What a play tells people; everybody's devices are in the record."""
+    if "enrollment" not in body:
+        return {}
+    return {"enrollment": {key: value for key, value in body["enrollment"].items() if key != "devices"}}
 
 
 def given_data(params):
