@@ -126,7 +126,7 @@ class Desk:
         else:
             question = (
                 f"Does {visit.user_name} have an authenticator app (time-based codes of six digits) on a device that"
-                f" nobody else uses?"
+                " nobody else uses?"
             )
         answer = self._choose(f"{question} y or n; {KEYS}:", {"y": "y", "yes": "y", "n": "n", "no": "n"})
         sitting.confirmed = answer == "y"
@@ -169,9 +169,9 @@ class Desk:
 
     def _ask_codes(self) -> list[str]:
         while True:
-            first = self._ask_code("First code (not shown while you type):")
+            first = self._ask_code("Code that the device shows now (hidden while you type):")
             since = self._now()
-            second = self._ask_code("Wait for the device to show the next code. Second code:", first)
+            second = self._ask_code("Next code, as soon as the device shows it (hidden):", first)
             if self._now() - since <= MAX_AGE:
                 return [first, second]
             self._tell("Too much time has passed between the two codes. Nothing was sent. Begin with a new code.")
@@ -221,7 +221,9 @@ class Desk:
             self._terminal.say(f"  {number:>3}  {name:<{width}}  {_device_words(visit)}{_due_words(visit)}".rstrip())
         self._tell(
             "",
-            f"You need each user beside you, with the device. At every question {KEYS}; so does Ctrl-C.",
+            "You need each user beside you or on the phone, with the device. At every question, s skips the user, and q"
+            " or Ctrl-C ends the desk.",
+            "Wait for each question: what is typed before it is lost.",
         )
         while self._ask_to_begin():
             pass
