@@ -221,8 +221,8 @@ class Desk:
             self._terminal.say(f"  {number:>3}  {name:<{width}}  {_device_words(visit)}{_due_words(visit)}".rstrip())
         self._tell(
             "",
-            "You need each user beside you or on the phone, with the device. At every question, s skips the user, and q"
-            " or Ctrl-C ends the desk.",
+            "You need each user beside you, with the device. At every question, s skips the user, and q or Ctrl-C ends"
+            " the desk.",
             "Wait for each question: what is typed before it is lost.",
         )
         while self._ask_to_begin():

@@ -13,7 +13,7 @@ short_description: Enroll users one after the other at a terminal
 version_added: 1.0.0
 description:
   - Asks, at the terminal in which the playbook was started, for two codes of each user's own device, and enables the
-    device at once. It is for an operator who has the users beside them, or on the phone.
+    device at once. It is for an operator who has the users beside them.
   - For a virtual device it prepares the device first and says where the page with the QR code is. A user who has all
     that is asked for is done without a question for codes.
   - Codes are typed hidden, and are in no variable, result, log or file. They are handed to
@@ -83,7 +83,7 @@ notes:
   - It turns C(ansible_pipelining) on for itself. It is refused with C(ANSIBLE_KEEP_REMOTE_FILES), which would keep
     codes in files, with C(ANSIBLE_DEBUG), which would print them, and with a connection that has no pipelining.
   - Set C(throttle) to V(1) for this task. Without it, a play of several accounts is refused.
-  - Ctrl-C while a device is being enabled, and not at a question, stops ansible-playbook itself. The next run finds what
+  - Ctrl-C while something is being done, and not at a question, stops ansible-playbook itself. The next run finds what
     was done.
   - It needs the permissions that M(iamguard.console_mfa.iam_mfa_enroll) needs to prepare and to enable.
 extends_documentation_fragment:

@@ -18,7 +18,7 @@ import termios
 import time
 import typing as t
 
-LIMIT = 120.0
+LIMIT = 60.0
 WINDOW = struct.pack("HHHH", 40, 100, 0, 0)
 
 # In the new process: what runs in a session of its own has no terminal until it takes one.

@@ -114,8 +114,8 @@ GOOD: Json = {
 }
 
 PLACES: dict[str, tuple[Json, str]] = {
-    "a job of AWX": ({"environ": {"AWX_PRIVATE_DATA_DIR": "/tmp/x"}}, "(AWX_PRIVATE_DATA_DIR is set)"),
-    "ansible-runner": ({"environ": {"AWX_ISOLATED_DATA_DIR": "/tmp/x"}}, "step activate"),
+    "a job of AWX": ({"environ": {"AWX_PRIVATE_DATA_DIR": "/job"}}, "(AWX_PRIVATE_DATA_DIR is set)"),
+    "ansible-runner": ({"environ": {"AWX_ISOLATED_DATA_DIR": "/job"}}, "step activate"),
     "a job's id": ({"environ": {"JOB_ID": "7"}}, "(JOB_ID is set)"),
     "a job's variable": ({"launcher": {"awx_job_id": 7}}, "(awx_job_id is set)"),
     "a job of Tower": ({"launcher": {"tower_job_id": 7}}, "(tower_job_id is set)"),
