@@ -73,7 +73,7 @@ class _Prompts:
             raise Ended
         text: str = to_text(typed, errors="replace")
         if not hidden:
-            self.say(f"> {text}" if text.isprintable() else ">")  # Ansible has cleared the line
+            self.say(f"> {text}".rstrip() if text.isprintable() else ">")  # Ansible has cleared the line
         return text
 
     def check(self, text: str) -> bool:

@@ -125,8 +125,8 @@ class Desk:
             question = f"Does {visit.user_name} hold the token with the serial number {visit.serial_number}?"
         else:
             question = (
-                f"Does {visit.user_name} have an authenticator app (time-based codes of six digits) on a device that"
-                " nobody else uses?"
+                f"Does {visit.user_name} have an authenticator app (time-based codes of six digits) on a trusted"
+                " device that nobody else uses?"
             )
         answer = self._choose(f"{question} y or n; {KEYS}:", {"y": "y", "yes": "y", "n": "n", "no": "n"})
         sitting.confirmed = answer == "y"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-import datetime as dt
 import inspect
 import json
 import typing as t
@@ -18,112 +17,34 @@ import pytest
 from ansible_collections.iamguard.console_mfa.plugins.module_utils import _enroll_codes
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._desk import (
     ABOUT_CODES,
-    Desk,
-    Ended,
-    Setting,
     foretell,
     problem_of_all,
     summary_of,
     summary_text,
 )
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._desk_options import Visit, read_visits
-
-Json = dict[str, t.Any]
-Turn = tuple[str, str | None]
-
-START = dt.datetime(2026, 11, 24, 12, 0, tzinfo=dt.UTC)
-SERIAL = "arn:aws:iam::111122223333:mfa/iamguard/AIDAALICE/alice"
-TOKEN = "GAHT12345678"
-DELIVERY = {"kind": "file", "directory": "/seeds"}
-EVERY_KEY = ("user_name", "user_id", "kind", "serial_number", "status", "code", "reason", "follow_up", "delivery")
-
-# Questions, by a part of them.
-BEGIN, APP, CODE, NEXT, AGAIN = "Enter begins", "authenticator app", "shows now", "Next code", "r tries this one again"
-HOLDS = "hold the token"
-END = None  # Ctrl-C
-GOOD: list[Turn] = [(CODE, "111111"), (NEXT, "222222")]
-
-
-def enrollment(status: str, **more: t.Any) -> Json:
-    return dict.fromkeys(EVERY_KEY) | {"user_name": "alice", "kind": "virtual", "status": status} | more
-
-
-def prepared(**more: t.Any) -> Json:
-    place = {"kind": "file", "location": "/seeds/111122223333/AIDAALICE.alice"}
-    made = enrollment("prepared", serial_number=SERIAL, user_id="AIDAALICE", delivery=place, valid_until="tomorrow")
-    return {"changed": True, "enrollment": made, "steps": ["CreateVirtualMFADevice"], "diff": {"before": 1, "after": 2}}
-
-
-def enabled(**more: t.Any) -> Json:
-    made = enrollment("enabled", serial_number=SERIAL, user_id="AIDAALICE", follow_up="Let the user sign in.") | more
-    return {"changed": True, "enrollment": made, "steps": ["EnableMFADevice"], "diff": {"before": 2, "after": 3}}
-
-
-def refused(code: str, reason: str = "it is so", **more: t.Any) -> Json:
-    made = enrollment("failed", code=code, reason=reason, follow_up="Do this.")
-    return {"changed": False, "failed": True, "msg": reason, "enrollment": made, "steps": [], **more}
-
-
-def alice(**more: t.Any) -> Json:
-    return {"user_name": "alice", **more}
-
-
-def token(**more: t.Any) -> Json:
-    return {"user_name": "bob", "kind": "hardware", "serial_number": TOKEN, **more}
-
-
-@dataclasses.dataclass
-class Session:
-    """A desk with a scripted operator, a module that gives the answers it is told to, and a clock that each answer
-    moves on by ``pace`` seconds."""
-
-    script: list[Turn]
-    answers: list[Json]
-    pace: int = 20
-    tries: int = 3
-    shown: list[str] = dataclasses.field(default_factory=list)
-    calls: list[Json] = dataclasses.field(default_factory=list)
-    hidden: list[str] = dataclasses.field(default_factory=list)
-    time: dt.datetime = START
-
-    def hold(self, *entries: Json) -> list[Json]:
-        visits = read_visits({"seed_delivery": DELIVERY}, list(entries))
-        desk = Desk(self, self.run, lambda: self.time, Setting("example (111122223333)", "ops", self.tries))
-        self.sittings = desk.hold(visits)
-        assert (self.script, self.answers) == ([], []), "not everything was asked for"
-        return [sitting.result("ops") for sitting in self.sittings]
-
-    def say(self, text: str) -> None:
-        assert isinstance(text, str)
-        self.shown.append(text)
-
-    def ask(self, question: str, *, hidden: bool = False) -> str:
-        assert self.script, f"asked for more: {question}"
-        expected, answer = self.script.pop(0)
-        assert expected in " ".join(question.split())
-        self.shown.append(question)
-        self.time += dt.timedelta(seconds=self.pace)
-        if hidden:
-            self.hidden.append(expected)
-        if answer is None:
-            raise Ended
-        return answer
-
-    def run(self, options: Json) -> Json:
-        self.calls.append(options)
-        return json.loads(json.dumps(self.answers.pop(0)))  # type: ignore[no-any-return]  # of JSON nothing is known
-
-    @property
-    def text(self) -> str:
-        return " ".join(" ".join(self.shown).split())
-
-
-def session(*turns: Turn | list[Turn], answers: list[Json], begin: bool = True, **more: t.Any) -> Session:
-    script: list[Turn] = [(BEGIN, "")] if begin else []
-    for turn in turns:
-        script += turn if isinstance(turn, list) else [turn]
-    return Session(script, answers, **more)
-
+from support.desk import (
+    AGAIN,
+    APP,
+    BEGIN,
+    CODE,
+    DELIVERY,
+    END,
+    GOOD,
+    HOLDS,
+    NEXT,
+    SERIAL,
+    START,
+    TOKEN,
+    Json,
+    Session,
+    alice,
+    enabled,
+    prepared,
+    refused,
+    session,
+    token,
+)
 
 # --- what a visit leads to ------------------------------------------------------------------------------------------
 
@@ -330,7 +251,7 @@ def test_the_operator_sees_who_comes_and_where_the_page_is() -> None:
     assert "Enrollment desk for example (111122223333): 1 user. Operator: ops." in desk.text
     assert "1 alice authenticator app, due 2026-12-01 (admins)" in desk.text
     assert "User 1 of 1: alice account example (111122223333) category admins due 2026-12-01" in desk.text
-    assert "  /seeds/111122223333/AIDAALICE.alice/enroll.html" in desk.shown
+    assert "  /home/ops/mfa-seeds/111122223333/AIDAEXAMPLEALICE00001.alice/enroll.html" in desk.shown
 
 
 def test_a_secret_is_named_where_the_key_is_in_one() -> None:
