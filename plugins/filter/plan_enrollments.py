@@ -111,8 +111,8 @@ _value:
       sample: ["console_mfa_enrollments[0].serial_number: is the number 12345678, not text: quote it"]
     enrollments:
       description:
-        - Entries with options of M(iamguard.console_mfa.iam_mfa_enroll), in the order of the findings. At the desk, also
-          with C(category) and C(due), for who sits there.
+        - Entries with options of M(iamguard.console_mfa.iam_mfa_enroll_users), in the order of the findings. For the
+          desk, they also have C(category) and C(due).
       type: list
       elements: dict
       returned: success

@@ -4,8 +4,10 @@
 
 """What an enrollment run comes to in all its accounts: a text for people, and why the run fails.
 
-Total: an account that was run and of which nothing is known is red. Pure: no AWS, no Ansible, no clock. This module util
-is PRIVATE to the collection; it can have breaking changes at any time.
+An account that was run and of which nothing is known is red.
+
+Pure: no AWS, no Ansible, no clock. This module util is PRIVATE to the collection; it can have breaking changes at any
+time.
 """
 
 from __future__ import annotations
@@ -113,10 +115,8 @@ def gate(found: t.Sequence[Outcome], step: str) -> list[str]:
             lines += [f"    {reason}" for reason in outcome.reasons()]
         return [terminal_safe(line) for line in lines]
     if step in _ASKED and not any(outcome.rows for outcome in found):
-        return [
-            f"Nothing was done: nobody who was asked for with the step {step} is a user of these accounts. Check the"
-            " names, the account ids and --limit."
-        ]
+        nobody = f"Nothing was done: nobody who was asked for with the step {step} is a user of these accounts."
+        return [f"{nobody} Check the names, the account ids and --limit."]
     return []
 
 

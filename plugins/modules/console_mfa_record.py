@@ -68,8 +68,8 @@ options:
         what it was told, and C(error) and C(options) are as for an assessment. C(contact_tag) among the options is
         needed to judge the record again.
       - For O(kind=enrollment), C(before) and C(after) are the results of M(iamguard.console_mfa.iam_mfa_validate)
-        before and after it (C(after) is null in check mode, and where C(error) says why it was not read). C(plan) is what
-        P(iamguard.console_mfa.plan_enrollments#filter) made of the first, C(results) the C(enrollments) that
+        before and after it. C(after) is null in check mode, and where C(error) says why it was not read. C(plan) is
+        what P(iamguard.console_mfa.plan_enrollments#filter) made of the first, C(results) the C(enrollments) that
         M(iamguard.console_mfa.iam_mfa_enroll_users) or M(iamguard.console_mfa.console_mfa_desk) returned for it, and
         C(writer) their C(source). C(step), C(first_access), C(error) and C(options) are as above.
       - For other kinds, C(status) is V(complete), V(incomplete) or V(failed); C(users), C(summary), C(facts),
