@@ -90,7 +90,7 @@ _value:
         warn_days: 14
         exception_max_days: 365
         default:
-          devices: {allowed: [virtual, hardware, fido], minimum: 1, exclusive: false}
+          devices: {allowed: [virtual, hardware, fido], minimum: 1, exclusive: false, operator_made: true}
           enrollment: {method: self_service}
           grace_days: 14
     decisions:

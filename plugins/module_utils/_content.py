@@ -17,6 +17,7 @@ import typing as t
 
 from ansible_collections.iamguard.console_mfa.plugins.module_utils import _assessment, _provenance
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._by_policy import judge_assessment
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._enrollment_record import counts, enrollment_part
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import Json, parse_iso
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._records import STATUSES, Content, document_with_hash
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._rejudge import JUDGEMENT
@@ -28,19 +29,24 @@ OPTIONS = (
     "automation",
     "concurrency",
     "contact_tag",
+    "device_name",
     "duration_seconds",
     "event_files",
     "event_files_cover",
     "fail_on",
+    "hardware_table",
     "max_clock_skew",
     "max_record_age",
     "max_report_age",
+    "only_overdue",
     "path_prefix",
+    "prepare_ttl_hours",
     "profile",
     "read_access_keys",
     "read_mode",
     "region",
     "role_session_name",
+    "seed_delivery",
     "sign_in_regions",
     "signin_evidence",
     "source_identity",
@@ -49,6 +55,7 @@ OPTIONS = (
     "user_names",
     "window_days",
     "with_source_addresses",
+    "write_assume_role_arn",
 )
 
 # What of a reading's result is fact; the rest is Ansible's.
@@ -72,6 +79,7 @@ SIGN_INS = ("complete", "events_from", "others", "read_at", "regions", "unreadab
 ANSIBLES_OWN = ("deprecations", "exception", "invocation", "module_stderr", "module_stdout", "warnings")
 
 VALIDATION_DATA = ("answer", "error", "first_access", "options")
+ENROLLMENT_DATA = ("after", "before", "error", "first_access", "options", "plan", "results", "step", "writer")
 ASSESSMENT_DATA = (
     "console_users",
     "error",
@@ -82,6 +90,7 @@ ASSESSMENT_DATA = (
     "out_of_scope",
     "policy",
 )
+_DATA = {"assessment": ASSESSMENT_DATA, "validation": VALIDATION_DATA, "enrollment": ENROLLMENT_DATA}
 OTHER_DATA = ("decisions", "error", "facts", "options", "policy", "source", "status", "summary", "users")
 
 
@@ -105,7 +114,7 @@ class Request:
 
 def content(request: Request) -> Content:
     """The content of a record. Raises ValueError for data that is not of the kind's form."""
-    known = {"assessment": ASSESSMENT_DATA, "validation": VALIDATION_DATA}.get(request.kind, OTHER_DATA)
+    known = _DATA.get(request.kind, OTHER_DATA)
     unknown = sorted(request.data.keys() - set(known))
     if unknown:
         raise ValueError(f"data of kind {request.kind} has no {', '.join(unknown)}; known are {', '.join(known)}")
@@ -113,6 +122,8 @@ def content(request: Request) -> Content:
         return _assessment_content(request)
     if request.kind == "validation":
         return _validation_content(request)
+    if request.kind == "enrollment":
+        return _enrollment_content(request)
     return _other_content(request)
 
 
@@ -148,13 +159,23 @@ def _assessment_content(request: Request) -> Content:
 
 def _validation_content(request: Request) -> Content:
     """``answer``: what iam_mfa_validate returned, also when it failed; None where it was not run."""
-    answer = request.data.get("answer")
-    found: Json = answer if isinstance(answer, dict) and not answer.get("failed") and "facts" in answer else {}
-    usable = bool(found)
-    sources = [found["source"]] if usable else []
-    clocks = _Clocks.of(sources, request)
+    found = _usable(request.data.get("answer"))
+    clocks = _Clocks.of([found["source"]] if found else [], request)
+    return Content(_judged_body(request, request.data.get("answer"), clocks), clocks.name_time, clocks.name_clock, None)
+
+
+def _usable(answer: t.Any) -> Json:
+    """What iam_mfa_validate returned, if it did."""
+    return answer if isinstance(answer, dict) and not answer.get("failed") and "facts" in answer else {}
+
+
+def _judged_body(request: Request, answer: t.Any, clocks: _Clocks, more: t.Sequence[Json] = ()) -> Json:
+    """The body of a record of an account that was judged. ``more``: sources of other calls, the first of which says who
+    called."""
+    found = _usable(answer)
+    sources = [*more, *([found["source"]] if found else [])]
     results = {key: found.get("facts", {}).get(key) for key in ("console_users", "mfa")}
-    error = request.data.get("error") or (None if usable else answer)
+    error = request.data.get("error") or (None if found else answer)
     assessment = _assessment.assess(
         request.account_id, results["console_users"], results["mfa"], error, clocks.ended_aws
     )
@@ -162,7 +183,7 @@ def _validation_content(request: Request) -> Content:
         "policy": (found.get("policy") or {}).get("document"),
         "decisions": (found.get("decisions_document") or {}).get("document"),
     }
-    body = {
+    return {
         **_envelope(request, sources, clocks, **documents),
         "source": {"complete": assessment.status == "complete", **_merged(sources)},
         "status": assessment.status,
@@ -174,9 +195,36 @@ def _validation_content(request: Request) -> Content:
         },
         "users": assessment.rows,
         "summary": assessment.summary | found.get("summary", {}),
-        "judgement": {key: found[key] for key in JUDGEMENT} if usable else None,
+        "judgement": {key: found[key] for key in JUDGEMENT} if found else None,
+    }
+
+
+def _enrollment_content(request: Request) -> Content:
+    """``before`` and ``after``: what iam_mfa_validate returned; ``writer``: the source of the module that enrolled."""
+    data, before, after = request.data, _usable(request.data.get("before")), _usable(request.data.get("after"))
+    if before and _plan_of(data) and data.get("after") is None and data.get("error") is None and not request.check_mode:
+        raise ValueError("data has neither after nor error: what was read afterwards, or why nothing was")
+    writer = data.get("writer")
+    others = [source for source in (writer, after.get("source")) if isinstance(source, dict)]
+    clocks = _Clocks.of([*others, *([before["source"]] if before else [])], request)
+    body = _judged_body(request, data.get("before"), clocks, others)
+    read = [answer["facts"]["mfa"] if answer else None for answer in (before, after)]
+    part = enrollment_part(data, *read)
+    complete = body["status"] == "complete" and (bool(after) or request.check_mode or not part["enrollments"])
+    status = "incomplete" if body["status"] == "complete" and not complete else body["status"]
+    later = {key: facts(after["facts"].get(key)) for key in ("console_users", "mfa")} if after else None
+    body |= {
+        "status": status,
+        "source": body["source"] | {"complete": complete},
+        "facts": body["facts"] | {"after": later},
+        "summary": body["summary"] | {"enrollment": counts(part), "after": after.get("summary")},
+        "enrollment": part,
     }
     return Content(body, clocks.name_time, clocks.name_clock, None)
+
+
+def _plan_of(data: Json) -> list[Json]:
+    return (data.get("plan") or {}).get("enrollments") or []
 
 
 def _sign_in_facts(sign_ins: Json | None) -> Json:

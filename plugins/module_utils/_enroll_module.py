@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""From the module ``iam_mfa_enroll`` to an enrollment and back.
+"""From the modules ``iam_mfa_enroll`` and ``iam_mfa_enroll_users`` to enrollments and back.
 
 This module util is PRIVATE to the collection; it can have breaking changes at any time.
 """
@@ -24,10 +24,17 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._enroll_optio
     read_wanted,
     secret_settings,
 )
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._enroll_users import (
+    enroll_users,
+    problems_of,
+    read_entries,
+    refuse_all,
+    refuse_by_problems,
+)
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._enrollment import Extras, enroll, refused
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._iam_api import AwsCallError
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import Json, iso
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._observe import Clock
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._observe import Budget, Clock
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._seed_delivery import Channel
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._seed_file import FileChannel
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._seed_secret import SecretChannel
@@ -43,7 +50,7 @@ def run(module: t.Any) -> Json:
         check_delivery(params["seed_delivery"], os.environ)
         read_wanted(params, "aws", "000000000000")
         connection = _connection.connect(params)
-        _check_clock(params, connection)
+        _check_clock(params, connection, bool(params["authentication_codes"]))
         wanted = read_wanted(params, connection.partition, connection.account_id)
     except BadOptions as problem:
         return _refused(params, Refusal("bad_options", str(problem), "Nothing was done."))
@@ -56,6 +63,32 @@ def run(module: t.Any) -> Json:
     site = site_of(connection, params, Clock(now=connection.now), module.no_log_values.add)
     extras = Extras(params["instructions"], params["asset_id"])
     answer = enroll(site, wanted, extras, check_mode=module.check_mode)
+    return answer | {"source": _source(connection, read_at)}
+
+
+def run_users(module: t.Any) -> Json:
+    """As `run`, for many users of an account."""
+    params = module.params
+    entries = read_entries(params)
+    kept = bool(getattr(module, "_keep_remote_files", False))
+    problems = problems_of(params, entries, os.environ, kept)
+    if problems.found:
+        return refuse_by_problems(params["account_id"], entries, problems)
+    try:
+        connection = _connection.connect(params)
+        _check_clock(params, connection, any(entry.has_codes for entry in entries))
+    except BadOptions as problem:
+        refusal = Refusal("bad_options", str(problem), "Nothing was done.")
+        return refuse_all(params["account_id"], entries, refusal)
+    except AwsCallError as failure:
+        error = {"account_id": params["account_id"], **failure.error.as_dict()}
+        refusal = Refusal("no_connection", str(failure), "Nothing was done. Put the connection right and run again.")
+        return refuse_all(params["account_id"], entries, refusal) | {"error": error}
+    read_at = connection.now()
+    clock = Clock(now=connection.now)
+    site = site_of(connection, params, clock, module.no_log_values.add)
+    budget = Budget(params["time_budget"], clock)
+    answer = enroll_users(site, entries, budget, check_mode=module.check_mode)
     return answer | {"source": _source(connection, read_at)}
 
 
@@ -81,13 +114,13 @@ def _channel(connection: _connection.Connection, delivery: Json | None, clock: C
     return SecretChannel(reader, writer, secret_settings(delivery), clock)
 
 
-def _check_clock(params: Json, connection: _connection.Connection) -> None:
+def _check_clock(params: Json, connection: _connection.Connection, has_codes: bool) -> None:
     """Codes are checked by AWS's clock, and were read by another one."""
     limit, custom = params["max_clock_skew"], connection.calls.custom_endpoint
     if limit < 0 or (limit > MAX_CLOCK_SKEW and not custom):
         raise BadOptions(f"max_clock_skew must be 0 to {MAX_CLOCK_SKEW}; only a custom endpoint may have more")
     offset = abs(connection.clock_offset)
-    if params["authentication_codes"] and offset > dt.timedelta(seconds=limit):
+    if has_codes and offset > dt.timedelta(seconds=limit):
         raise BadOptions(
             f"the clock of this machine differs from AWS's by {round(offset.total_seconds())} seconds: when the codes"
             " were read cannot be trusted. Set the clock (NTP) and run again with two new codes"

@@ -58,18 +58,43 @@ class Site:
         return Recipient(self.connection.account_id, self.connection.partition, user_name, user_id)
 
 
-def read_facts(site: Site, wanted: Wanted) -> Facts:
+class Listing:
+    """The account's unassigned virtual devices, listed once for many users.
+
+    It may be minutes old, so of it only the serial numbers are used: tags, the user and the user's own devices are read
+    at once. What another run has delivered since then is noticed by the delivery channel having a seed of a device that
+    is not listed, and then it is listed again; so without a channel it is of no use.
+    """
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._serials: list[str] | None = None
+
+    def serials(self) -> list[str]:
+        if self._serials is None:
+            self._serials = _iam_api.list_unassigned_mfa_devices(self._site.reader)
+        return self._serials
+
+    def shows(self, held: t.Iterable[Held]) -> bool:
+        """Whether the devices of all seeds that the channel has are in it."""
+        known = set(self.serials())
+        return all(item.nonce is None or item.serial_number in known for item in held)
+
+
+def read_facts(site: Site, wanted: Wanted, listing: Listing | None = None) -> Facts:
     """What there is now. The user is looked up by name and told by the UserId.
 
     Another run may be at work between any two readings, so they go against the way that a device takes: the seed before
     the unassigned device before the user's own. What moves on in the meantime is seen twice rather than not at all.
+    ``listing``: to be used instead of listing unassigned devices, where that is safe.
     """
     user = read_person(site, wanted.user_name)
     owner = wanted.user_id or (user.user_id if user else None)
     name = user.user_name if user else wanted.user_name
     recipient = site.recipient(name, owner or "")
     held = _read_held(site, wanted, recipient) if owner else ()
-    unassigned = _read_unassigned(site, wanted, owner, name) if owner else ()
+    serials = _list_unassigned(site, wanted, held, listing) if owner else ()
+    unassigned = _read_unassigned(site, wanted, serials, owner, name) if owner else ()
     if any(device.marked_at and not _is_held(device, held) for device in unassigned if device.is_of(owner)):
         held = _add_held(held, unassigned, _read_held(site, wanted, recipient))
     enabled = _iam_api.list_mfa_devices(site.reader, user.user_name) if user else None
@@ -116,16 +141,25 @@ def _is_virtual(serial_number: str | None) -> bool:
     return serial_number is not None and device_kind(serial_number) is DeviceKind.VIRTUAL
 
 
-def _read_unassigned(site: Site, wanted: Wanted, user_id: str, user_name: str) -> tuple[Unassigned, ...]:
-    """Those that this collection made for the user, those that are named, and those that look as if they were the
-    user's: their tags are read, and tags decide."""
+def _list_unassigned(site: Site, wanted: Wanted, held: t.Iterable[Held], listing: Listing | None) -> t.Sequence[str]:
     concerned = wanted.kind is DeviceKind.VIRTUAL or _is_virtual(wanted.serial_number) or _is_virtual(wanted.replaces)
     if not concerned or wanted.resync:
         return ()
+    asks_channel = site.channel is not None and wanted.kind is DeviceKind.VIRTUAL
+    if listing is not None and asks_channel and listing.shows(held):
+        return listing.serials()
+    return _iam_api.list_unassigned_mfa_devices(site.reader)
+
+
+def _read_unassigned(
+    site: Site, wanted: Wanted, serials: t.Iterable[str], user_id: str, user_name: str
+) -> tuple[Unassigned, ...]:
+    """Those that this collection made for the user, those that are named, and those that look as if they were the
+    user's: their tags are read, and tags decide."""
     prefix = serial_prefix(site.account_arn, user_id)
     named = {wanted.serial_number, wanted.replaces}
     found = []
-    for serial in _iam_api.list_unassigned_mfa_devices(site.reader):
+    for serial in serials:
         if serial.startswith(prefix) or serial in named or _looks_like(serial, user_name):
             tags = _read_device_tags(site, serial)
             if tags is not None:

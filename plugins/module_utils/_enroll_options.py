@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The options of ``iam_mfa_enroll``, read whole or refused before AWS is asked anything.
+"""The options of ``iam_mfa_enroll`` and ``iam_mfa_enroll_users``, read whole or refused before AWS is asked anything.
 
 This module util is PRIVATE to the collection; it can have breaking changes at any time.
 """
@@ -33,15 +33,34 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._totp import 
 KINDS: t.Final = ("virtual", "hardware", "fido")
 MAX_CLOCK_SKEW: t.Final = 30
 
-ENROLLING: t.Final[Json] = {
+# Of one user and device.
+OF_USER: t.Final[Json] = {
     "user_name": {"type": "raw", "required": True},
     "user_id": {"type": "str"},
     "kind": {"type": "str", "choices": list(KINDS), "default": "virtual"},
     "state": {"type": "str", "choices": ["prepared", "enabled", "absent"], "required": True},
-    "device_name": {"type": "str", "default": "{user_name}"},
     "serial_number": {"type": "raw"},
     "authentication_codes": {"type": "list", "elements": "raw", "no_log": True},
     "codes_read_at": {"type": "str"},
+    "requirement": {
+        "type": "dict",
+        "options": {
+            "allowed": {"type": "list", "elements": "str", "choices": list(KINDS), "default": list(KINDS)},
+            "minimum": {"type": "int", "default": 1},
+        },
+    },
+    "replaces": {"type": "raw"},
+    "renew": {"type": "bool", "default": False},
+    "resync": {"type": "bool", "default": False},
+    "force": {"type": "bool", "default": False},
+    "operator_made": {"type": "bool", "default": True},
+    "instructions": {"type": "str"},
+    "asset_id": {"type": "str"},
+}
+
+# The same for all users of an account.
+OF_ACCOUNT: t.Final[Json] = {
+    "device_name": {"type": "str", "default": "{user_name}"},
     "seed_delivery": {
         "type": "dict",
         "options": {
@@ -55,25 +74,13 @@ ENROLLING: t.Final[Json] = {
             "read_back": {"type": "bool", "default": True},
         },
     },
-    "requirement": {
-        "type": "dict",
-        "options": {
-            "allowed": {"type": "list", "elements": "str", "choices": list(KINDS), "default": list(KINDS)},
-            "minimum": {"type": "int", "default": 1},
-        },
-    },
-    "replaces": {"type": "raw"},
-    "renew": {"type": "bool", "default": False},
-    "resync": {"type": "bool", "default": False},
-    "force": {"type": "bool", "default": False},
     "prepare_ttl_hours": {"type": "int", "default": 24},
-    "operator_made": {"type": "bool", "default": True},
     "account_alias": {"type": "str"},
-    "instructions": {"type": "str"},
-    "asset_id": {"type": "str"},
     "run_id": {"type": "str"},
     "max_clock_skew": {"type": "int", "default": MAX_CLOCK_SKEW},
 }
+
+ENROLLING: t.Final[Json] = OF_USER | OF_ACCOUNT
 
 
 class BadOptions(ValueError):
@@ -81,20 +88,14 @@ class BadOptions(ValueError):
 
 
 def read_wanted(params: Json, partition: str, account_id: str) -> Wanted:
-    """What is asked for. Raises BadOptions."""
-    state, kind = State(params["state"]), DeviceKind(params["kind"])
-    name = _string(params, "user_name") or ""
-    if not re.fullmatch(r"[\w+=,.@-]{1,128}", name, re.ASCII):
-        raise BadOptions(f"user_name {name!r} cannot be the name of an IAM user")
-    _check_combination(params, state, kind)
-    need = params["requirement"]
-    if need is not None and (need["minimum"] < 1 or not need["allowed"]):
-        raise BadOptions("requirement must allow a kind and ask for one device at least")
-    if not 1 <= params["prepare_ttl_hours"] <= 24 * 30:
-        raise BadOptions("prepare_ttl_hours must be 1 to 720")
+    """What is asked for. Raises BadOptions with all that is wrong."""
+    problems = [*problems_of_account(params), *problems_of_user(params)]
+    if problems:
+        raise BadOptions("; ".join(problems))
+    name, need = params["user_name"], params["requirement"]
     return Wanted(
-        state=state,
-        kind=kind,
+        state=State(params["state"]),
+        kind=DeviceKind(params["kind"]),
         account_arn=f"arn:{partition}:iam::{account_id}",
         user_name=name,
         user_id=params["user_id"],
@@ -112,6 +113,45 @@ def read_wanted(params: Json, partition: str, account_id: str) -> Wanted:
         nonce=secrets.token_hex(16),
         run_id=_run_id(params["run_id"]),
     )
+
+
+def problems_of_account(params: Json) -> list[str]:
+    """What is wrong with the options that all users share, but for `check_delivery`."""
+    return [] if 1 <= params["prepare_ttl_hours"] <= 24 * 30 else ["prepare_ttl_hours must be 1 to 720"]
+
+
+def problems_of_user(params: Json) -> list[str]:
+    """What is wrong with one user's options."""
+    try:
+        _check_name(params)
+    except BadOptions as problem:  # of a name that cannot be no more can be said
+        return [str(problem)]
+    found = []
+    for check in (
+        _check_combination,
+        _check_requirement,
+        lambda given: device_name_of(given["device_name"], given["user_name"], "0" * 12),
+        lambda given: _serial(given, "serial_number"),
+        lambda given: _serial(given, "replaces"),
+        _codes,
+    ):
+        try:
+            check(params)
+        except BadOptions as problem:
+            found.append(str(problem))
+    return found
+
+
+def _check_name(params: Json) -> None:
+    name = _string(params, "user_name") or ""
+    if not re.fullmatch(r"[\w+=,.@-]{1,128}", name, re.ASCII):
+        raise BadOptions(f"user_name {name!r} cannot be the name of an IAM user")
+
+
+def _check_requirement(params: Json) -> None:
+    need = params["requirement"]
+    if need is not None and (need["minimum"] < 1 or not need["allowed"]):
+        raise BadOptions("requirement must allow a kind and ask for one device at least")
 
 
 def device_name_of(template: str, user_name: str, account_id: str) -> str:
@@ -178,7 +218,8 @@ def _check_file(delivery: Json, environ: t.Mapping[str, str]) -> None:
         )
 
 
-def _check_combination(params: Json, state: State, kind: DeviceKind) -> None:
+def _check_combination(params: Json) -> None:
+    state, kind = State(params["state"]), DeviceKind(params["kind"])
     serial, codes = params["serial_number"], params["authentication_codes"]
     wrong = [
         (codes and state is not State.ENABLED, "authentication_codes belong to state enabled"),
@@ -224,7 +265,7 @@ def _string(params: Json, name: str) -> str | None:
 
 
 def _codes(params: Json) -> Codes | None:
-    if not params["authentication_codes"]:
+    if not params["authentication_codes"] or not params["codes_read_at"]:
         return None
     try:
         pair = CodePair.parse(params["authentication_codes"])

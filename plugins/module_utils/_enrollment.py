@@ -17,7 +17,11 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._device_suppo
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._enroll_apply import EnrollmentError, Execution
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._enroll_codes import Refusal
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._enroll_errors import explain
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._enroll_observe import Site, read_facts
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._enroll_observe import (
+    Listing,
+    Site,
+    read_facts,
+)
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._enroll_plan import (
     Facts,
     Plan,
@@ -47,10 +51,11 @@ class Extras:
     asset_id: str | None = None
 
 
-def enroll(site: Site, wanted: Wanted, extras: Extras, *, check_mode: bool) -> Json:
-    """The answer of the module: ``failed`` is in it where it failed, and an enrollment always."""
+def enroll(site: Site, wanted: Wanted, extras: Extras, *, check_mode: bool, listing: Listing | None = None) -> Json:
+    """The answer of the module: ``failed`` is in it where it failed, and an enrollment always. ``listing``: of several
+    enrollments in one go."""
     try:
-        facts = read_facts(site, wanted)
+        facts = read_facts(site, wanted, listing)
     except AwsCallError as failure:
         return _unread(site, wanted, extras, explain(failure.error, wanted.serial_number), failure.error)
     except DeliveryError as problem:

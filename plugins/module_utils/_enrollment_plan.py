@@ -67,10 +67,12 @@ class PlannedUser:
     @property
     def kinds(self) -> tuple[AllowedKind, ...]:
         """The kinds to choose from: one where the policy chooses."""
-        if self.category is None:
-            return ()
-        chosen = self.category.enrollment.kind
-        return (chosen,) if chosen else self.category.requirement.allowed
+        return self.category.kinds if self.category else ()
+
+    @property
+    def assisted_kinds(self) -> tuple[AllowedKind, ...]:
+        """Those of them that somebody registers with the user."""
+        return self.category.assisted_kinds if self.category else ()
 
     @property
     def missing(self) -> int:
@@ -102,6 +104,7 @@ class PlannedUser:
             "action": self.action,
             "enroll": self.enroll,
             "kinds": [str(kind) for kind in self.kinds],
+            "assisted_kinds": [str(kind) for kind in self.assisted_kinds],
             "missing": self.missing,
             "device_kinds": sorted(str(device_kind(device.serial_number)) for device in user.enabled_devices),
             "remove": list(self.remove),
@@ -153,10 +156,10 @@ def _group(name: str, category: Category | None, users: t.Sequence[PlannedUser])
     how = None
     if category:
         enrollment = category.enrollment.document()
-        kinds = [enrollment["kind"]] if "kind" in enrollment else list(map(str, category.requirement.allowed))
         how = {
             "devices": describe_requirement(category.requirement),
-            "kinds": kinds,
+            "kinds": list(map(str, category.kinds)),
+            "assisted_kinds": list(map(str, category.assisted_kinds)),
             "method": enrollment["method"],
             "instructions": enrollment.get("instructions"),
             "help_desk": enrollment.get("help_desk"),

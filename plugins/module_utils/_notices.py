@@ -120,6 +120,7 @@ def values(user: Json, account: Json, *, sandbox: bool) -> Json:
         "action": _line(user["action"]),
         "method": _line(user["method"]),
         "kinds": list(map(_line, user["kinds"])),
+        "assisted_kinds": list(map(_line, user["assisted_kinds"])),
         "devices": joined((describe_kind(DeviceKind(kind)) for kind in user["kinds"]), last=" or "),
         "missing": user["missing"],
         "missing_text": number(user["missing"]),

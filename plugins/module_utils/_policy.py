@@ -79,17 +79,25 @@ class Method(enum.StrEnum):
 
 @dataclasses.dataclass(frozen=True)
 class Requirement:
-    """How many enabled devices of which kinds a user must have; ``exclusive``: and none of another kind."""
+    """How many enabled devices of which kinds a user must have; ``exclusive``: and none of another kind.
+    ``operator_made``: whether the key of a virtual device may be made by the operator's tool, who could know it then;
+    otherwise the user makes it alone, in the console. It says how a device comes to be, not which device is enough."""
 
     allowed: tuple[AllowedKind, ...]
     minimum: int = 1
     exclusive: bool = False
+    operator_made: bool = True
 
     def allows(self, kind: DeviceKind) -> bool:
         return str(kind) in self.allowed
 
     def document(self) -> Json:
-        return plain(allowed=self.allowed, minimum=self.minimum, exclusive=self.exclusive)
+        return plain(
+            allowed=self.allowed,
+            minimum=self.minimum,
+            exclusive=self.exclusive,
+            operator_made=self.operator_made,
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,6 +124,20 @@ class Category:
     enrollment: Enrollment = Enrollment()
     deadline: dt.date | None = None
     grace_days: int | None = None
+
+    @property
+    def kinds(self) -> tuple[AllowedKind, ...]:
+        """The kinds to choose from: one where the policy chooses."""
+        return (self.enrollment.kind,) if self.enrollment.kind else self.requirement.allowed
+
+    @property
+    def assisted_kinds(self) -> tuple[AllowedKind, ...]:
+        """Those of them that somebody registers with the user. A security key is registered by the user in any case,
+        and a virtual device too where its key may not be made by the operator."""
+        if self.enrollment.method is not Method.ASSISTED:
+            return ()
+        alone = {AllowedKind.FIDO} | (set() if self.requirement.operator_made else {AllowedKind.VIRTUAL})
+        return tuple(kind for kind in self.kinds if kind not in alone)
 
     def document(self) -> Json:
         own = {} if self.match is None else {"name": self.name, "match": self.match.document()}
@@ -340,13 +362,14 @@ def _read_how(node: Node, fields: t.Mapping[str, Node], name: str, match: Match 
 
 
 def _read_requirement(node: Node) -> Requirement:
-    fields = node.fields(("allowed",), ("minimum", "exclusive")) if node.given else {}
+    fields = node.fields(("allowed",), ("minimum", "exclusive", "operator_made")) if node.given else {}
     if not fields:
         return Requirement(())
     return Requirement(
         allowed=_read_kinds(fields["allowed"]),
         minimum=fields["minimum"].number(1, MAX_DEVICES, 1),
         exclusive=fields["exclusive"].truth(default=False),
+        operator_made=fields["operator_made"].truth(default=True),
     )
 
 
@@ -369,9 +392,16 @@ def _read_enrollment(node: Node, requirement: Requirement) -> Enrollment:
     kind = _read_kind(fields["kind"]) if fields["kind"].given else None
     if kind and len(node.errors) == before and requirement.allowed and kind not in requirement.allowed:
         fields["kind"].refuse(f"'{kind}' is not among devices.allowed ({', '.join(requirement.allowed)})")
+    method = fields["method"].choice(Method, Method.SELF_SERVICE)
+    kinds = {kind} if kind else set(requirement.allowed)
+    if method is Method.ASSISTED and kinds == {AllowedKind.VIRTUAL} and not requirement.operator_made:
+        fields["method"].refuse(
+            "'assisted' makes the keys of virtual devices, and devices.operator_made is false: choose self_service, or "
+            "another kind"
+        )
     return Enrollment(
         kind=kind,
-        method=fields["method"].choice(Method, Method.SELF_SERVICE),
+        method=method,
         instructions=fields["instructions"].optional_text(),
         help_desk=fields["help_desk"].optional_text(),
     )

@@ -321,8 +321,8 @@ SCHEMA_1: dict[str, t.Callable[[t.Any], bool]] = {
     "sha256": _is(str),
 }
 
-# Fields that only some records have: an assessment by a policy has the enrollment plan.
-OPTIONAL_1: dict[str, t.Callable[[t.Any], bool]] = {"plan": _is(dict)}
+# Fields that only some records have: an assessment by a policy has the enrollment plan, an enrollment what came of it.
+OPTIONAL_1: dict[str, t.Callable[[t.Any], bool]] = {"plan": _is(dict), "enrollment": _is(dict)}
 
 
 def schema_problems(record: Json) -> list[str]:

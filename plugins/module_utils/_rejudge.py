@@ -15,6 +15,12 @@ import typing as t
 
 from ansible_collections.iamguard.console_mfa.plugins.module_utils import _assessment
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._enrollment_plan import plan_enrollment
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._enrollment_record import (
+    counts,
+    listed_devices,
+    read_back,
+)
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._enrollment_selection import BARRED
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._judge import Judgement, Observed, judge
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import Json, parse_iso
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._policy import PolicyError, Rules, read_rules
@@ -141,6 +147,8 @@ def judge_again(record: Json) -> t.Iterator[tuple[str, str, str]]:
         yield "other_summary", "error", f"has other totals than its facts give: {', '.join(different) or 'its status'}"
     if record["kind"] == "assessment":
         yield from _plan_again(record, judgement)
+    if record["kind"] == "enrollment":
+        yield from _enrollment_again(record, judgement)
 
 
 def _is_to_be_judged(record: Json) -> bool:
@@ -154,6 +162,25 @@ def _plan_again(record: Json, judgement: Judgement) -> t.Iterator[tuple[str, str
     counts = {key: record["summary"].get(key) for key in PLAN_COUNTS}
     if record.get("plan") != plan or counts != {key: plan["summary"][key] for key in PLAN_COUNTS}:
         yield "other_plan", "error", "has another enrollment plan than its facts give"
+
+
+def _enrollment_again(record: Json, judgement: Judgement) -> t.Iterator[tuple[str, str, str]]:
+    """What was read afterwards gives the devices and what is said of them, and nobody was selected who must not be."""
+    try:
+        part, facts = record["enrollment"], record["facts"]
+        before, after = facts["mfa"], (facts["after"] or {}).get("mfa")
+        rows = [read_back(row, before, after) for row in part["enrollments"]]
+        same = rows == part["enrollments"] and listed_devices(after or before) == part["devices"]
+        same = same and record["summary"]["enrollment"] == counts(part)
+        verdicts = {finding.subject.user_id: str(finding.ruling.verdict) for finding in judgement.findings}
+        wrong = [row["user_name"] for row in rows if verdicts.get(row["user_id"], "unknown") in BARRED]
+    except (KeyError, TypeError, AttributeError) as problem:
+        yield "not_judged", "error", f"has no enrollment that could be checked: {type(problem).__name__}: {problem}"
+        return
+    if not same:
+        yield "other_enrollment", "error", "says of its enrollments something else than its facts give"
+    if wrong:
+        yield "barred_user", "error", f"has enrollments of users who must not be selected: {', '.join(wrong)}"
 
 
 def _judgement_of(record: Json) -> tuple[_assessment.Assessment, Judgement]:

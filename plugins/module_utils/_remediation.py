@@ -26,7 +26,6 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._policy import (
     POLICY,
     Category,
-    Enrollment,
     Method,
     Requirement,
 )
@@ -215,7 +214,7 @@ def meet_requirement(case: Case, category: Category, fit: Fit, account: AccountN
             removal_commands(case.subject.user_name, others, account),
         )
     action = {Fit.WRONG_DEVICE: Action.REPLACE_DEVICE, Fit.TOO_FEW: Action.ADD_DEVICE}.get(fit, Action.ENROLL)
-    steps = enrollment_steps(requirement, enrollment, account, lacking)
+    steps = enrollment_steps(category, account, lacking)
     if action is Action.REPLACE_DEVICE and requirement.exclusive:
         steps += " Remove the other devices afterwards, never before."
     return Remediation(who, action, steps)
@@ -237,9 +236,9 @@ def removal_commands(user_name: str, devices: t.Iterable[Device], account: Accou
     return tuple(commands)
 
 
-def enrollment_steps(requirement: Requirement, enrollment: Enrollment, account: AccountName, lacking: int) -> str:
+def enrollment_steps(category: Category, account: AccountName, lacking: int) -> str:
     """How to register what is lacking, in one paragraph."""
-    kinds = [DeviceKind(kind) for kind in ([enrollment.kind] if enrollment.kind else requirement.allowed)]
+    enrollment, kinds = category.enrollment, [DeviceKind(kind) for kind in category.kinds]
     what = joined(map(describe_kind, kinds), last=" or ")
     what += "" if lacking == 1 else f" ({number(lacking)} devices)"
     where = f" at {account.sign_in_url}" if account.sign_in_url else ""
@@ -249,6 +248,11 @@ def enrollment_steps(requirement: Requirement, enrollment: Enrollment, account: 
         )
         if DeviceKind.FIDO in kinds:
             text += f" A security key can only be registered by the user, in the console{where}."
+        if DeviceKind.VIRTUAL in kinds and not category.requirement.operator_made:
+            text += (
+                f" A virtual device is registered by the user alone, in the console{where}: nobody else may know its"
+                " key (devices.operator_made)."
+            )
         return text
     text = (
         f"The user signs in to account {account}{where}, opens Security credentials from the menu at the top right, "

@@ -53,8 +53,9 @@ options:
         partition; C(sandbox), whether it is a sandbox that is no real account."
       - "What to do: C(action) (C(enroll), C(add_device) or C(replace_device)); C(missing), how many devices, and
         C(missing_text), the same as a word; C(kinds) (of C(virtual), C(hardware) and C(fido)) and C(devices), the same
-        in words (C(a hardware token or a security key)); C(method) (C(self_service) or C(assisted)); C(remove), the
-        serial numbers of devices that must go afterwards; C(instructions) and C(help_desk) of the policy."
+        in words (C(a hardware token or a security key)); C(method) (C(self_service) or C(assisted)), and
+        C(assisted_kinds), those of the kinds that are registered together with the user; C(remove), the serial numbers
+        of devices that must go afterwards; C(instructions) and C(help_desk) of the policy."
       - "When: C(due) (C(2027-01-31)), C(due_text) (C(31 January 2027)), C(overdue), and C(days_left), which is negative
         afterwards. A text with C(days_left) in it is another one every day."
       - A text that is not there is empty. Values are never templates themselves, and control characters in them are

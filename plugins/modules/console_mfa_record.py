@@ -70,6 +70,11 @@ options:
       - For O(kind=validation), C(answer) is the result of M(iamguard.console_mfa.iam_mfa_validate), C(first_access)
         what it was told, and C(error) and C(options) are as for an assessment. C(contact_tag) among the options is
         needed to judge the record again.
+      - For O(kind=enrollment), C(before) and C(after) are the results of M(iamguard.console_mfa.iam_mfa_validate)
+        before and after it. C(after) is null in check mode, and where C(error) says why it was not read. C(plan) is
+        what P(iamguard.console_mfa.plan_enrollments#filter) made of the first, C(results) the C(enrollments) that
+        M(iamguard.console_mfa.iam_mfa_enroll_users) or M(iamguard.console_mfa.console_mfa_desk) returned for it, and
+        C(writer) their C(source). C(step), C(first_access), C(error) and C(options) are as above.
       - For other kinds, C(status) is V(complete), V(incomplete) or V(failed); C(users), C(summary), C(facts),
         C(source), C(error), C(policy) and C(decisions) are kept as they are.
       - Of C(options) only those are kept that say how an account was read; keys, tokens and an ExternalId are not.
@@ -246,10 +251,23 @@ record:
       description: V(complete), V(incomplete) where something that decides about a user is not known, or V(failed).
       returned: O(state=written)
       type: str
+status:
+  description: V(complete), V(incomplete) or V(failed), as in the record; also with O(write=false).
+  returned: O(state=written)
+  type: str
+  sample: complete
+enrollment:
+  description:
+    - What the record of an enrollment says of it, but for the devices of everybody, with C(step), C(enrollments),
+      C(tracked), C(left_out), C(problems) and C(errors). The guide on records describes them.
+  returned: O(kind=enrollment)
+  type: dict
 summary:
   description:
     - The record's summary. For an assessment, its counts; each user is in exactly one of C(enabled), C(disabled),
       C(none) and C(unknown). Null is what was not read.
+    - For O(kind=enrollment), C(enrollment) has the numbers of users by what came of them, and C(after) the summary of
+      the judgement afterwards.
   returned: O(state=written)
   type: dict
   sample:
@@ -496,16 +514,25 @@ def written(module):
     for text in made.warnings:
         module.warn(text)
     refused = {"failed": True, "msg": made.refusal["message"], "error": made.refusal} if made.refusal else {}
+    told = {"status": made.body["status"], **told_of_enrollment(made.body)}
     if not params["write"]:
-        return {"changed": False, "record": None, "summary": made.body["summary"], "problems": [], **refused}
+        return {"changed": False, "record": None, "summary": made.body["summary"], "problems": [], **told, **refused}
     result = write_record(open_store(params["store"]), shelf, made)
     return {
+        **told,
         "changed": True,
         "record": result.as_dict(),
         "summary": result.record["summary"],
         "problems": [problem.as_dict() for problem in result.problems],
         **refused,
     }
+
+
+def told_of_enrollment(body):
+    """What a play tells people; everybody's devices are in the record."""
+    if "enrollment" not in body:
+        return {}
+    return {"enrollment": {key: value for key, value in body["enrollment"].items() if key != "devices"}}
 
 
 def given_data(params):

@@ -252,7 +252,7 @@ findings:
       user_id: AIDAEXAMPLEALICE00001
       arn: arn:aws:iam::111122223333:user/alice
       category: default
-      requirement: {"allowed": ["virtual", "hardware", "fido"], "minimum": 1, "exclusive": false}
+      requirement: {"allowed": ["virtual", "hardware", "fido"], "minimum": 1, "exclusive": false, "operator_made": true}
       verdict: overdue
       gap: true
       gap_from: "2026-11-30T00:00:00Z"
@@ -283,7 +283,7 @@ findings:
       returned: success
       type: str
     requirement:
-      description: What the category asks for, with C(allowed) kinds, C(minimum) and C(exclusive).
+      description: What the category asks for, with C(allowed) kinds, C(minimum), C(exclusive) and C(operator_made).
       returned: success
       type: dict
     verdict:

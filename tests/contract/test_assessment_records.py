@@ -127,7 +127,12 @@ def test_the_summary_counts_who_is_to_enroll(by_policy: Content, answers: Json) 
 
 def test_the_rules_are_kept_whole(by_policy: Content) -> None:
     document = by_policy.body["policy"]["document"]
-    assert document["default"]["devices"] == {"allowed": ["virtual", "fido"], "minimum": 1, "exclusive": False}
+    assert document["default"]["devices"] == {
+        "allowed": ["virtual", "fido"],
+        "minimum": 1,
+        "exclusive": False,
+        "operator_made": True,
+    }
     (exception,) = by_policy.body["decisions"]["document"]["exceptions"]["console_mfa_exceptions_all"]
     assert exception == EXCEPTIONS["console_mfa_exceptions_all"][0]
     assert len(by_policy.body["policy"]["sha256"]) == len(by_policy.body["decisions"]["sha256"]) == 64

@@ -29,6 +29,7 @@ def test_a_policy_and_its_decisions_come_back_as_they_are_recorded():
         "allowed": ["virtual", "hardware", "fido"],
         "minimum": 1,
         "exclusive": False,
+        "operator_made": True,
     }
     assert found["decisions"]["exceptions"] == {EXCEPTIONS: [exception()]}
     assert found["decisions"]["out_of_scope"] == {OUT_OF_SCOPE: [out_of_scope()]}

@@ -60,12 +60,18 @@ def test_a_user_who_has_to_enroll_is_told_everything() -> None:
             "user_id": USER_ID,
             "arn": f"arn:aws:iam::{ACCOUNT_ID}:user/alice",
             "category": "default",
-            "requirement": {"allowed": ["fido", "hardware"], "minimum": 2, "exclusive": False},
+            "requirement": {
+                "allowed": ["fido", "hardware"],
+                "minimum": 2,
+                "exclusive": False,
+                "operator_made": True,
+            },
             "requirement_text": "two security keys or hardware tokens",
             "verdict": "pending",
             "action": "enroll",
             "enroll": True,
             "kinds": ["fido"],
+            "assisted_kinds": [],
             "missing": 2,
             "device_kinds": [],
             "remove": [],
@@ -187,6 +193,24 @@ def test_the_contact_is_that_of_the_tag_that_is_configured() -> None:
     assert plan([row(tags=None)], contact_tag="owner").document()["users"][0]["contact"] is None
 
 
+@pytest.mark.parametrize(
+    ("devices", "enrollment", "assisted"),
+    [
+        pytest.param({}, {}, [], id="self-service is the default"),
+        pytest.param({}, {"method": "assisted"}, ["virtual", "hardware"], id="never a security key"),
+        pytest.param({}, {"method": "assisted", "kind": "fido"}, [], id="not even where it is the only one"),
+        pytest.param({}, {"method": "assisted", "kind": "virtual"}, ["virtual"], id="the kind that is chosen"),
+        pytest.param({"operator_made": False}, {"method": "assisted"}, ["hardware"], id="no key of the operator's"),
+        pytest.param({"operator_made": True}, {}, [], id="the operator may, and does not"),
+    ],
+)
+def test_what_is_registered_together_with_the_user(devices: Json, enrollment: Json, assisted: list[str]) -> None:
+    given = how(devices={"allowed": ["virtual", "hardware", "fido"]} | devices, enrollment=enrollment)
+    document = plan([row()], rules(policy(default=given))).document()
+    assert document["users"][0]["assisted_kinds"] == assisted
+    assert document["by_category"][0]["how"]["assisted_kinds"] == assisted
+
+
 # --- by category -----------------------------------------------------------------------------------------------------
 
 
@@ -223,6 +247,7 @@ def test_by_category() -> None:
         "how": {
             "devices": "a security key",
             "kinds": ["fido"],
+            "assisted_kinds": [],
             "method": "assisted",
             "instructions": None,
             "help_desk": "The desk",

@@ -51,7 +51,12 @@ def test_a_finding_has_every_field_and_is_plain_data() -> None:
             "user_id": USER_ID,
             "arn": f"arn:aws:iam::{ACCOUNT_ID}:user/alice",
             "category": "default",
-            "requirement": {"allowed": ["virtual", "hardware", "fido"], "minimum": 1, "exclusive": False},
+            "requirement": {
+                "allowed": ["virtual", "hardware", "fido"],
+                "minimum": 1,
+                "exclusive": False,
+                "operator_made": True,
+            },
             "verdict": "compliant",
             "gap": False,
             "gap_from": None,
@@ -205,6 +210,17 @@ def test_the_help_desk_enrolls() -> None:
         "https://example-production.signin.aws.amazon.com/console.",
         "command": [],
     }
+
+
+def test_nobody_helps_with_a_key_that_nobody_else_may_know() -> None:
+    devices = {"allowed": ["virtual", "hardware"], "operator_made": False}
+    found = remedy(of=rules(policy(default=how(devices=devices, enrollment={"method": "assisted"}))))
+    assert found["text"] == (
+        "The help desk registers, together with the user, an authenticator app or a hardware token in account "
+        "111122223333 (example-production). A virtual device is registered by the user alone, in the console at "
+        "https://example-production.signin.aws.amazon.com/console: nobody else may know its key "
+        "(devices.operator_made)."
+    )
 
 
 def test_several_devices_are_lacking_and_there_is_somebody_to_ask() -> None:

@@ -130,6 +130,7 @@ def test_a_template_is_given_everything() -> None:
         "action": "replace_device",
         "method": "assisted",
         "kinds": ["fido", "hardware"],
+        "assisted_kinds": ["hardware"],
         "devices": "a security key or a hardware token",
         "missing": 2,
         "missing_text": "two",

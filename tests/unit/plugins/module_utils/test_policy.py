@@ -346,6 +346,31 @@ REFUSED: dict[str, tuple[t.Any, str]] = {
         devices(exclusive="no"),
         f"{P}.default.devices.exclusive: is the text 'no', not true or false",
     ),
+    "operator_made by word": (
+        devices(operator_made="no"),
+        f"{P}.default.devices.operator_made: is the text 'no', not true or false",
+    ),
+    "assisted, with nothing that may be made": (
+        policy(
+            default=how(devices={"allowed": ["virtual"], "operator_made": False}, enrollment={"method": "assisted"})
+        ),
+        (
+            f"{P}.default.enrollment.method: 'assisted' makes the keys of virtual devices, and devices.operator_made "
+            "is false: choose self_service, or another kind"
+        ),
+    ),
+    "assisted, with a kind that may not be made": (
+        policy(
+            default=how(
+                devices={"allowed": ["virtual", "hardware"], "operator_made": False},
+                enrollment={"method": "assisted", "kind": "virtual"},
+            )
+        ),
+        (
+            f"{P}.default.enrollment.method: 'assisted' makes the keys of virtual devices, and devices.operator_made "
+            "is false: choose self_service, or another kind"
+        ),
+    ),
     "no due date": (
         policy(default=how(deadline=None)),
         f"{P}.default: has neither deadline nor grace_days: say from when it must be met (grace_days: 0 for at once)",
@@ -483,7 +508,7 @@ def test_the_plain_form_gives_the_same_policy_and_says_every_default(given: t.Ca
     assert again.policy.document() == document
     assert {"warn_days", "exception_max_days"} <= document.keys()
     assert document.get("categories") != [], "what is empty is left out"
-    assert document["default"]["devices"].keys() == {"allowed", "minimum", "exclusive"}
+    assert document["default"]["devices"].keys() == {"allowed", "minimum", "exclusive", "operator_made"}
     assert document["default"]["enrollment"]["method"] == "self_service"
 
 

@@ -344,6 +344,14 @@ def test_who_is_helped_is_told_by_whom(desk: Desk) -> None:
     assert "authenticator app" not in text
 
 
+def test_who_must_register_an_app_alone_is_told_so(desk: Desk) -> None:
+    alone = "An authenticator app you register by yourself, in the console"
+    devices: Json = {"allowed": ["virtual", "hardware"]}
+    enrollment = {"method": "assisted"}
+    assert alone in shipped(desk, devices=devices | {"operator_made": False}, enrollment=enrollment)
+    assert alone not in shipped(desk, devices=devices, enrollment=enrollment)
+
+
 def test_who_has_a_device_of_another_kind_is_told_what_to_do_with_it(desk: Desk) -> None:
     text = shipped(desk, has_device=True, devices={"allowed": ["fido"], "minimum": 2, "exclusive": True})
     assert "You have MFA already, but with a kind of device that is not accepted for\nyou." in text
