@@ -88,13 +88,16 @@ class Window:
         return tuple(event for event in self.history.of_user(self.user_id) if self.start <= event.at <= self.end)
 
     @property
-    def asked(self) -> tuple[MfaPrompt, ...]:
-        """Where AWS asked the user for MFA."""
-        return tuple(
-            prompt
-            for prompt in self.history.prompts
-            if prompt.principal_id == self.user_id and self.start <= prompt.at <= self.end
+    def stopped_at(self) -> tuple[MfaPrompt, ...]:
+        """Where AWS asked the user for MFA, and the user did not go on: a code, right or wrong, belongs to the last
+        question before it."""
+        asked = sorted(
+            (prompt for prompt in self.history.prompts if prompt.principal_id == self.user_id),
+            key=lambda prompt: (prompt.at, prompt.event_id),
         )
+        codes = [event.at for event in self.history.of_user(self.user_id) if event.mfa]
+        answered = {max((prompt.at for prompt in asked if prompt.at <= at), default=None) for at in codes}
+        return tuple(prompt for prompt in asked if self.start <= prompt.at <= self.end and prompt.at not in answered)
 
     @property
     def without_mfa(self) -> tuple[SignIn, ...]:
@@ -127,14 +130,14 @@ class Checked:
     status: Status
     reason: str
     follow_up: str | None = None
-    event_ids: tuple[str, ...] = ()
+    events: tuple[Json, ...] = ()
 
     def document(self) -> Json:
         return {
             "status": str(self.status),
             "reason": self.reason,
             "follow_up": self.follow_up,
-            "events": list(self.event_ids),
+            "events": list(self.events),
         }
 
 
@@ -170,7 +173,7 @@ def _contradicted(against: tuple[SignIn, ...]) -> Checked:
         Status.CONTRADICTED,
         f"Around that time the user signed in without MFA, although there is a device ({iso(against[0].at)}).",
         "Find out how: look at the events, and at who else knows the password; change it, and test again.",
-        _ids(against),
+        _told(against),
     )
 
 
@@ -178,7 +181,7 @@ def _failed(test: Trial, outcome: Outcome, window: Window) -> Checked:
     said = f": {outcome.error_text}" if outcome.error_text else ""
     seen = window.with_mfa
     but = f" CloudTrail has a sign-in with MFA at {iso(seen[0].at)}, though." if seen else ""
-    return Checked(Status.FAILED, f"The tester says that it failed{said}.{but}", _HELP[test], _ids(seen))
+    return Checked(Status.FAILED, f"The tester says that it failed{said}.{but}", _HELP[test], _told(seen))
 
 
 _HELP: t.Final = {
@@ -207,21 +210,21 @@ def _with_mfa(candidate: Candidate, outcome: Outcome, window: Window) -> Checked
         )
     own = tuple(event for event in window.with_mfa if event.device == serial)
     if own:
-        return Checked(Status.CONFIRMED, "CloudTrail has the sign-in with this device.", event_ids=_ids(own))
+        return Checked(Status.CONFIRMED, "CloudTrail has the sign-in with this device.", events=_told(own))
     unnamed = tuple(event for event in window.with_mfa if event.device is None)
     if unnamed:
         words = "CloudTrail has a sign-in with MFA, and does not say with which device."
-        return Checked(Status.CONFIRMED_UNATTRIBUTED, words, event_ids=_ids(unnamed))
+        return Checked(Status.CONFIRMED_UNATTRIBUTED, words, events=_told(unnamed))
     others = window.with_mfa
     if others:
-        return _no_event(f"CloudTrail has a sign-in with another device ({others[0].device}).", _ids(others))
+        return _no_event(f"CloudTrail has a sign-in with another device ({others[0].device}).", _told(others))
     return _no_event("CloudTrail has no sign-in of the user around that time.")
 
 
 def _wrong_code(_candidate: Candidate, _outcome: Outcome, window: Window) -> Checked:
     refused = tuple(event for event in window.events if not event.success and event.mfa)
     if refused:
-        return Checked(Status.CONFIRMED, "CloudTrail has the refused code.", event_ids=_ids(refused))
+        return Checked(Status.CONFIRMED, "CloudTrail has the refused code.", events=_told(refused))
     return _no_event("CloudTrail has no refused code of the user around that time.")
 
 
@@ -230,19 +233,19 @@ def _without_mfa(candidate: Candidate, _outcome: Outcome, window: Window) -> Che
         let_in = window.without_mfa
         if let_in:
             words = "CloudTrail has the sign-in without MFA; that every action was denied is the tester's word."
-            return Checked(Status.CONFIRMED, words, event_ids=_ids(let_in))
+            return Checked(Status.CONFIRMED, words, events=_told(let_in))
         return _no_event("CloudTrail has no sign-in without MFA of the user around that time.")
-    if window.asked:
-        words = "CloudTrail has the question for MFA, and no sign-in without it."
-        return Checked(Status.CONFIRMED, words, event_ids=tuple(prompt.event_id for prompt in window.asked))
+    if window.stopped_at:
+        words = "CloudTrail has the question for MFA, no code after it, and no sign-in without."
+        return Checked(Status.CONFIRMED, words, events=tuple(map(_prompt, window.stopped_at)))
     if not window.history.prompts_whole:
         return Checked(Status.UNKNOWN, "Whether the user was asked for MFA could not be read.", _READ_ALL)
-    return _no_event("CloudTrail does not show that the user was asked for MFA around that time.")
+    return _no_event("CloudTrail does not show that the sign-in stopped at the question for MFA around that time.")
 
 
-def _no_event(reason: str, event_ids: tuple[str, ...] = ()) -> Checked:
+def _no_event(reason: str, events: tuple[Json, ...] = ()) -> Checked:
     follow_up = "Ask the tester for the time in UTC and the account, correct the outcome, or test again."
-    return Checked(Status.UNCONFIRMED, reason, follow_up, event_ids)
+    return Checked(Status.UNCONFIRMED, reason, follow_up, events)
 
 
 _CHECKS: t.Final = {
@@ -252,5 +255,10 @@ _CHECKS: t.Final = {
 }
 
 
-def _ids(events: t.Iterable[SignIn]) -> tuple[str, ...]:
-    return tuple(event.event_id for event in events)
+def _told(events: t.Iterable[SignIn]) -> tuple[Json, ...]:
+    """Without addresses and user agents, which are personal data."""
+    return tuple(event.document(with_source=False) for event in events)
+
+
+def _prompt(prompt: MfaPrompt) -> Json:
+    return {"event_id": prompt.event_id, "time": iso(prompt.at), "asked_for_mfa": True}

@@ -161,7 +161,7 @@ campaign:
           C(status) is V(open); V(confirmed), or V(confirmed_unattributed) where AWS does not say with which device;
           V(unconfirmed), where no event bears it out; V(contradicted), where the user signed in without MFA;
           V(failed), as the tester says; V(too_early), as long as events may still come; V(unknown), where not every
-          Region could be read. C(reason) and C(follow_up) say more, and C(events) names what it rests on.
+          Region could be read. C(reason) and C(follow_up) say more, and C(events) has what it rests on.
       returned: success
       type: list
       elements: dict

@@ -107,6 +107,14 @@ EXAMPLES: dict[str, tuple[Trial, History, str]] = {
     "stopped at the question": (WITHOUT, history(prompts=(asked(),)), "confirmed"),
     "stopped, says nobody but the tester": (WITHOUT, history(), "unconfirmed"),
     "somebody else was asked": (WITHOUT, history(prompts=(asked(user_id=EVE),)), "unconfirmed"),
+    "asked, and went on with the code": (WITHOUT, history(went(1), prompts=(asked(),)), "unconfirmed"),
+    "asked, and went on with a wrong code": (
+        WITHOUT,
+        history(went(1, success=False), prompts=(asked(),)),
+        "unconfirmed",
+    ),
+    "asked twice, and stopped once": (WITHOUT, history(went(1), prompts=(asked(), asked(2))), "confirmed"),
+    "asked twice, and went on twice": (WITHOUT, history(went(1), went(12), prompts=(asked(), asked(2))), "unconfirmed"),
     "asked too long ago": (WITHOUT, history(prompts=(asked(-11),)), "unconfirmed"),
     "asked, and let in without": (WITHOUT, history(let_in(4), prompts=(asked(),)), "contradicted"),
     "questions were not read": (WITHOUT, history(prompts_whole=False), "unknown"),
@@ -172,7 +180,7 @@ def test_who_says_that_it_failed_is_believed_and_helped(test: Trial) -> None:
 
 def test_what_nobody_has_told_is_open() -> None:
     found = check(WITH, WITH_DEVICE, None, None)
-    assert (found.status, found.event_ids) == ("open", ())
+    assert (found.status, found.events) == ("open", ())
 
 
 def test_what_it_rests_on_is_named() -> None:
@@ -183,7 +191,7 @@ def test_what_it_rests_on_is_named() -> None:
         "status": "confirmed",
         "reason": "CloudTrail has the sign-in with this device.",
         "follow_up": None,
-        "events": [seen.event_id],
+        "events": [seen.document(with_source=False)],
     }
 
 
