@@ -24,7 +24,6 @@ try:
 except ImportError:  # ansible-core brings it; only a module that runs without it misses it
     yaml = None  # type: ignore[assignment]  # the module says that it is missing
 
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._csv_text import decode
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._files import open_plain
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._inventory_values import Form, Node, show
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import Json, parse_iso
@@ -188,7 +187,7 @@ def _csv_rows(path: str, text: str) -> t.Iterator[tuple[str, object]]:
             where = f"{path}, line {reader.line_num}"
             if None in row or None in row.values():
                 raise OutcomeFileError(f"{where}: has more or fewer cells than the header")
-            yield where, {key: decode(value) for key, value in row.items()}
+            yield where, row
     except csv.Error as problem:
         raise OutcomeFileError(f"{path}, line {reader.line_num}: is no CSV ({problem})") from None
 
