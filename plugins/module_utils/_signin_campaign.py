@@ -126,7 +126,7 @@ def resume(settings: Settings, findings: t.Sequence[Json], previous: Json | None
         population = population_of(findings, settings.since)
         return Campaign(settings, draw(population, marked, settings), now, {})
     _refuse_other_campaign(settings, previous)
-    population = tuple(map(_candidate, previous["population"]["users"]))
+    population = tuple(map(candidate_of, previous["population"]["users"]))
     if population_sha256(population) != previous["population"]["sha256"]:
         raise CampaignError([f"the record of the campaign {settings.campaign} does not have the population it says"])
     tests = {test["id"]: test for test in previous["tests"]}
@@ -147,7 +147,8 @@ def _refuse_other_campaign(settings: Settings, previous: Json) -> None:
         raise CampaignError(wrong)
 
 
-def _candidate(document: Json) -> Candidate:
+def candidate_of(document: Json) -> Candidate:
+    """As it was recorded."""
     serial = document["serial_number"]
     date = document["enable_date"]
     device = Device(serial, parse_iso(date) if date else None) if serial else None
@@ -159,9 +160,8 @@ def _barred(
 ) -> tuple[Redraw, ...]:
     """Who cannot be asked: whom the inventory says, whom an earlier run found gone, and whom this one does."""
     own = {fold(redraw.user_name): redraw for redraw in settings.redraws}
-    for known in previous["redraws"]:
-        on = dt.date.fromisoformat(known["on"]) if known["on"] else None
-        own.setdefault(fold(known["user_name"]), Redraw(known["user_name"], known["reason"], known["by"], on))
+    for redraw in map(redraw_of, previous["redraws"]):
+        own.setdefault(fold(redraw.user_name), redraw)
     present = {finding["user_id"]: finding for finding in findings}
     for drawn in previous["sample"]:
         told = [test for test in tests.values() if test["user_id"] == drawn["user_id"] and test["tester"]]
@@ -169,6 +169,12 @@ def _barred(
         if reason:
             own.setdefault(fold(drawn["user_name"]), Redraw(drawn["user_name"], reason))
     return tuple(own.values())
+
+
+def redraw_of(document: Json) -> Redraw:
+    """As it was recorded."""
+    on = dt.date.fromisoformat(document["on"]) if document["on"] else None
+    return Redraw(document["user_name"], document["reason"], document["by"], on)
 
 
 def _why_gone(finding: Json | None, serial: str) -> str | None:
@@ -254,10 +260,11 @@ def describe(
         "seed": campaign.settings.seed,
         "since": campaign.settings.since.isoformat(),
         "size": campaign.settings.size,
+        "without_mfa": list(campaign.settings.without_mfa),
         "drawn_at": iso(campaign.drawn_at),
         **campaign.sample.document(),
         "tests": tests,
-        "summary": _summary(tests),
+        "summary": summary_of(tests),
     }
 
 
@@ -274,7 +281,7 @@ def _test(test_id: str, drawn: Drawn, test: Trial, outcome: Outcome | None, chec
     }
 
 
-def _summary(tests: t.Sequence[Json]) -> Json:
+def summary_of(tests: t.Sequence[Json]) -> Json:
     """``completed``: borne out by CloudTrail; ``failed``: not so, or not as it must be; the rest is ``open``."""
     by_status = collections.Counter(test["status"] for test in tests)
     completed = sum(by_status[str(status)] for status in PASSED)
