@@ -101,6 +101,8 @@ def _check(campaign: Json, summary: Json) -> t.Iterator[tuple[str, str, str]]:
     drawn = [item.document() for item in draw(population, (), settings).drawn]
     if [item for item in campaign["sample"] if not item["marked"]] != drawn:
         yield "other_sample", "error", "has another sample than its population and seed give"
+    if {test["user_id"] for test in campaign["tests"]} != {item["user_id"] for item in campaign["sample"]}:
+        yield "other_sample", "error", "has tests of others than are in its sample"
     if summary_of(campaign["tests"]) != campaign["summary"] or campaign["summary"] != summary:
         yield "other_judgement", "error", "counts its tests otherwise than they are"
     for test in campaign["tests"]:

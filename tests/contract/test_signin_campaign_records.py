@@ -135,8 +135,12 @@ def _counts(campaign: Json) -> None:
     campaign["summary"]["failed"] = 0
 
 
-def _swaps(campaign: Json) -> None:
-    campaign["sample"] = campaign["sample"][1:]
+def _leaves_out(campaign: Json) -> None:
+    campaign["sample"].remove(next(user for user in campaign["sample"] if not user["marked"]))
+
+
+def _forgets(campaign: Json) -> None:
+    campaign["sample"].remove(next(user for user in campaign["sample"] if user["marked"]))
 
 
 def _shrinks(campaign: Json) -> None:
@@ -152,7 +156,8 @@ FORGERIES: dict[str, tuple[t.Callable[[Json], None], str]] = {
     "a test that passes without an event": (_passes, "which no event in it bears out"),
     "a test whose time was moved": (_moves, "which no event in it bears out"),
     "other numbers": (_counts, "counts its tests otherwise than they are"),
-    "somebody left out of the sample": (_swaps, "has another sample than its population and seed give"),
+    "somebody who was marked is left out": (_forgets, "has tests of others than are in its sample"),
+    "somebody left out of the sample": (_leaves_out, "has another sample than its population and seed give"),
     "somebody left out of the population": (_shrinks, "does not have the population whose SHA-256 it states"),
 }
 
