@@ -34,6 +34,7 @@ NAMED = 5
 NAME_LENGTH = 40
 
 _NOT_PLAIN = re.compile(r"[^A-Za-z0-9]+")
+_NOT_A_REASON = re.compile(r"[^A-Za-z0-9 ,:-]+")
 
 _GAPS = {
     Verdict.OVERDUE: "overdue",
@@ -141,6 +142,8 @@ def _most_gaps(views: t.Iterable[AccountView]) -> list[AccountView]:
 
 
 def _why(view: AccountView) -> str:
+    if view.reliable:  # red by verdicts: the reasons are counts in words of ours
+        return ", ".join(_NOT_A_REASON.sub(" ", reason) for reason in view.reasons)
     return f"{view.status}, {age_text(view.age_seconds)} old" if view.status == "stale" else view.status
 
 

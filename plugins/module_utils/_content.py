@@ -20,16 +20,10 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils import (
     _provenance,
     _signin_test_record,
 )
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._enrollment_plan import plan_enrollment
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._by_policy import judge_assessment
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import Json, parse_iso
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._policy import Rules, read_rules
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._records import STATUSES, Content, document_with_hash
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._rejudge import (
-    JUDGEMENT,
-    PLAN_COUNTS,
-    judge_facts,
-    read_moment,
-)
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._rejudge import JUDGEMENT
 
 # Options that say how an account was read and reached. Not among them: keys, tokens, ExternalId.
 OPTIONS = (
@@ -136,12 +130,15 @@ def _assessment_content(request: Request) -> Content:
     results = {key: request.data.get(key) for key in ("console_users", "mfa")}
     sources = [source for result in results.values() if (source := _source(result)) is not None]
     clocks = _Clocks.of(sources, request)
-    assessment = _assessment.assess(
-        request.account_id, results["console_users"], results["mfa"], request.data.get("error"), clocks.ended_aws
-    )
+    answers = (request.account_id, results["console_users"], results["mfa"])
+    assessment = _assessment.assess(*answers, request.data.get("error"), clocks.ended_aws)
     tags = _assessment.tag_columns(request.tag_columns)
     kept_facts = {key: facts(result) for key, result in results.items()}
-    by_policy = _by_policy(request, kept_facts, assessment, clocks)
+    by_policy = judge_assessment(
+        request.data, kept_facts, sources, None if assessment.error is None else clocks.name_time
+    )
+    if by_policy.refusal:
+        assessment = _assessment.assess(*answers, by_policy.refusal, clocks.ended_aws)
     body = {
         **_envelope(request, sources, clocks, policy=by_policy.policy, decisions=by_policy.decisions),
         "source": {"complete": assessment.summary["complete"], **_merged(sources)},
@@ -156,56 +153,7 @@ def _assessment_content(request: Request) -> Content:
     # A table without a line would read as an account without console users.
     planned = by_policy.plan["users"] if by_policy.plan else None
     csv_text = _assessment.rows_csv(request.account_id, assessment.rows, tags, planned) if sources else None
-    return Content(body, clocks.name_time, clocks.name_clock, csv_text)
-
-
-@dataclasses.dataclass(frozen=True)
-class _ByPolicy:
-    """What a policy adds to the record of an assessment; without one, nothing."""
-
-    rules: Rules | None = None
-    facts: Json = dataclasses.field(default_factory=dict)
-    judgement: Json | None = None
-    plan: Json | None = None
-
-    @property
-    def policy(self) -> Json | None:
-        return self.rules.policy.document() if self.rules else None
-
-    @property
-    def decisions(self) -> Json | None:
-        return self.rules.decisions_document() if self.rules else None
-
-    @property
-    def counts(self) -> Json:
-        return {key: self.plan["summary"][key] for key in PLAN_COUNTS} if self.plan else {}
-
-
-def _by_policy(request: Request, found: Json, assessment: _assessment.Assessment, clocks: _Clocks) -> _ByPolicy:
-    """Judges and plans, unless the account as a whole could not be read. Raises `PolicyError`."""
-    data = request.data
-    if data.get("policy") is None:
-        return _ByPolicy()
-    failed = assessment.status == "failed"
-    now = clocks.name_time.astimezone(dt.UTC) if failed else read_moment(found)
-    rules = read_rules(
-        data["policy"],
-        exceptions=data.get("exceptions") or {},
-        out_of_scope=data.get("out_of_scope") or {},
-        today=now.date(),
-    )
-    if failed:
-        return _ByPolicy(rules)
-    first_access = data.get("first_access")
-    contact_tag = (data.get("options") or {}).get("contact_tag")
-    _rows, judgement = judge_facts(found, rules, now, first_access=first_access, contact_tag=contact_tag)
-    document = judgement.document()
-    return _ByPolicy(
-        rules=rules,
-        facts={"first_access": first_access},
-        judgement={key: document[key] for key in JUDGEMENT},
-        plan=plan_enrollment(judgement).document(),
-    )
+    return Content(body, clocks.name_time, clocks.name_clock, csv_text, by_policy.refusal, by_policy.warnings)
 
 
 def _validation_content(request: Request) -> Content:

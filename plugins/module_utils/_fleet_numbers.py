@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._judge import coverage_percent
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import Json, iso
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._report import Row, holds_everywhere
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._report import fleet_summary as rows_summary
@@ -108,7 +107,7 @@ def _counts(counts: Counts) -> Json:
         "console_users": counts.console_users,
         "in_scope": counts.in_scope,
         "meeting_requirement": counts.meeting,
-        "coverage_percent": coverage_percent(counts.meeting, counts.in_scope),
+        "coverage_percent": counts.coverage_percent,
         "gaps": counts.gaps,
         "due_later": counts.ahead,
     }

@@ -74,7 +74,7 @@ def _account(view: AccountView) -> str:
 def _account_cases(view: AccountView) -> t.Iterator[ET.Element]:
     if view.status == "left_out":
         yield _case(view, ACCOUNT_CASE, "skipped", view.note or "left out")
-    elif view.red:
+    elif not view.reliable:
         yield _case(view, ACCOUNT_CASE, "error", "; ".join(view.reasons), kind=view.status, details=view.reasons)
 
 
@@ -91,7 +91,7 @@ def _outcome(finding: FindingView, view: AccountView) -> tuple[Outcome | None, s
         return "error", finding.message
     if finding.gap:
         return "failure", finding.message
-    if view.red and view.status != "incomplete":
+    if not view.reliable and view.status != "incomplete":
         # Good news of an account that was not read now, or whose record is no evidence, is none.
         return "skipped", f"not proven: {'; '.join(view.reasons)}"
     if finding.verdict is Verdict.COMPLIANT and finding.meets:

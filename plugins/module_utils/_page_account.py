@@ -150,10 +150,10 @@ def device_text(device: DeviceView) -> str:
 
 def statement(view: AccountView) -> tuple[Tone, str]:
     """What the account comes down to, in a sentence."""
-    level, record = view.level, view.record
-    if level is Level.LEFT_OUT:
+    record = view.record
+    if view.level is Level.LEFT_OUT:
         return Tone.OFF, "This account is left out by decision."
-    if level is Level.RED or record is None:
+    if not view.reliable or record is None:
         return (
             Tone.RED,
             f"This account could not be judged reliably: {words.word(words.STATUSES, view.status).lower()}.",
@@ -161,7 +161,7 @@ def statement(view: AccountView) -> tuple[Tone, str]:
     counts = record.numbers.counts
     if counts.gaps:
         return (
-            Tone.BAD,
+            words.LEVEL_TONES[view.level],
             f"{words.count(counts.gaps, 'console user')} {'is a gap' if counts.gaps == 1 else 'are gaps'} today.",
         )
     if counts.ahead:
@@ -183,7 +183,7 @@ def explanation(view: AccountView) -> str:
         f"{counts.meeting:,} of {words.count(counts.in_scope, 'user')} in scope meet what is asked of them"
         f" ({words.percent(counts.coverage_percent)})."
     )
-    if view.red:
+    if not view.reliable:
         text = f"As far as it was read on {words.minute(view.read_at)}: {text}"
         text += f" {words.count(counts.gaps, 'gap')}." if counts.gaps else ""
     return text

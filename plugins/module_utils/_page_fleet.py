@@ -203,7 +203,7 @@ def decisions(views: t.Sequence[AccountView], history: t.Mapping[str, History]) 
             found[_identity(one)].append((view, one))
         changes = history[view.account_id].changes if view.account_id in history else None
         new |= {_identity(one) for one in (changes.new_decisions if changes else ())}
-    everywhere = not any(view.red for view in views)
+    everywhere = all(view.reliable for view in views)
     granted = []
     for key, entries in found.items():
         matched = [(view, one) for view, one in entries if one.matched]
@@ -261,12 +261,12 @@ def statement(views: t.Sequence[AccountView]) -> tuple[Tone, str]:
     judged = len(views) - levels[Level.LEFT_OUT]
     if not judged:
         return Tone.RED, "No account was judged."
-    if red := levels[Level.RED]:
-        return Tone.RED, f"{red} of {words.count(judged, 'account')} could not be judged reliably."
-    if having := levels[Level.GAPS]:
+    if unreliable := sum(not view.reliable or view.record is None for view in views if view.level is Level.RED):
+        return Tone.RED, f"{unreliable} of {words.count(judged, 'account')} could not be judged reliably."
+    if having := levels[Level.RED] + levels[Level.GAPS]:
         open_gaps = total(views).counts.gaps
         return (
-            Tone.BAD,
+            Tone.RED if levels[Level.RED] else Tone.BAD,
             f"{words.count(open_gaps, 'gap')} in {having} of {words.count(judged, 'account')} to be closed now.",
         )
     if levels[Level.ROLLOUT]:

@@ -47,9 +47,8 @@ words.LEVEL_TONES[level]) }} {% endfor %}</p>
 </dl>
 <section id="fleet" data-list="accounts">
 <h2>Accounts</h2>
-<p class="lead">First those that were not read, not completely or not lately: their numbers are what was known
-then. Then those
-with gaps.</p>
+<p class="lead">First the red ones, which make the run fail. Of those that were not read, not completely or not lately
+the numbers are what was known then. Then others with gaps.</p>
 {{ tools("accounts", account_selects) }}
 <table id="accounts" class="card"><caption class="hide">Accounts, the worst first</caption>{{ head("accounts") }}<tbody>
 {% for row in accounts %}
@@ -59,7 +58,7 @@ with gaps.</p>
 <small>{{ view.account_id }}</small>{% endif %}</th>
 <td class="{{ row.tone }}" data-by="{{ "%04d" % loop.index }}"><span class="tag">{{ words.LEVELS[view.level] }}</span>
 {% if view.red and (counts_only or not view.reasons) %}<small>{{ words.word(words.STATUSES,
-view.status) }}</small>{% endif %}
+view.status) if not view.reliable else "Gaps that make the run fail" }}</small>{% endif %}
 {% if not counts_only %}{% for reason in row.reasons %}<small>{{ reason }}</small>{% endfor %}
 {% if row.more %}<small>All reasons are on the page of the account.</small>{% endif %}
 {% if view.note %}<small>{{ view.note }}</small>{% endif %}{% endif %}</td>
@@ -67,7 +66,7 @@ view.status) }}</small>{% endif %}
 {% set own = numbers.counts %}
 <td data-by="{{ own.coverage_percent if own.coverage_percent is not none else -1 }}">
 <span class="num">{{ words.percent(own.coverage_percent) }}</span>
-{{ bar(own.coverage_percent or 0, "off" if view.red else "ok") }}</td>
+{{ bar(own.coverage_percent or 0, "ok" if view.reliable else "off") }}</td>
 <td class="num">{{ own.gaps }}</td><td class="num">{{ own.ahead }}</td>
 <td class="num">{{ own.console_users - own.in_scope }}</td>
 <td class="num">{{ numbers.by_verdict["unknown"] }}</td><td class="num">{{ own.console_users }}</td>

@@ -56,7 +56,7 @@ VERDICTS: t.Final[t.Mapping[str, str]] = {
 _RANKS = {verdict: rank for rank, verdict in enumerate(VERDICTS)}
 
 LEVELS: t.Final[t.Mapping[str, str]] = {
-    Level.RED: "Not reliable",
+    Level.RED: "Red",
     Level.GAPS: "Gaps",
     Level.ROLLOUT: "Dates ahead",
     Level.COMPLIANT: "Compliant",
@@ -64,7 +64,7 @@ LEVELS: t.Final[t.Mapping[str, str]] = {
 }
 # After the number of accounts.
 LEVELS_COUNTED: t.Final[t.Mapping[str, str]] = {
-    Level.RED: "not reliable",
+    Level.RED: "red",
     Level.GAPS: "with gaps",
     Level.ROLLOUT: "with dates ahead",
     Level.COMPLIANT: "compliant",

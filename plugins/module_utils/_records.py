@@ -400,12 +400,15 @@ def latest_record(store: Store, shelf: Shelf) -> Latest:
 
 @dataclasses.dataclass(frozen=True)
 class Content:
-    """Everything of a record but what depends on the chain; when it ended, by "aws" or "controller" clock; its CSV."""
+    """Everything of a record but what depends on the chain; when it ended, by "aws" or "controller" clock; its CSV;
+    why what was read could not be judged, if it should have been; and what else to tell whoever writes it."""
 
     body: Json
     ended: dt.datetime
     clock: str
     csv_text: bytes | None = None
+    refusal: Json | None = None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)

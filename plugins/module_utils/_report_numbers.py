@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ._judge import coverage_percent
+
 Mapping = t.Mapping[str, t.Any]
 Kind = t.Literal["assessment", "validation"]
 
@@ -56,6 +58,10 @@ _SUMS: dict[Kind, tuple[str, ...]] = {
 }
 
 
+#: What an assessment has where its account has an enrollment plan.
+_PLAN = ("to_enroll", "overdue")
+
+
 def is_number(value: object) -> t.TypeGuard[int]:
     """Say whether this is a count; true and false are none."""
     return isinstance(value, int) and not isinstance(value, bool)
@@ -70,10 +76,12 @@ def number(summary: Mapping | None, path: str) -> int | None:
 
 
 def sums(summaries: t.Sequence[Mapping | None], kind: Kind) -> dict[str, t.Any]:
-    """Return the sums over the accounts that have a number; of validations, also by verdict, and the coverage."""
+    """Return the sums over the accounts that have a number; of validations, also by verdict, and the coverage; of
+    assessments, also of the enrollment plan, where there is one."""
     found: dict[str, t.Any] = {key: _sum(summaries, key) for key in _SUMS[kind]}
     if kind == "assessment":
-        return found
+        planned = [key for key in _PLAN if any(number(summary, key) is not None for summary in summaries)]
+        return found | {key: _sum(summaries, key) for key in planned}
     verdicts = {
         verdict: None
         for summary in summaries
@@ -87,11 +95,6 @@ def sums(summaries: t.Sequence[Mapping | None], kind: Kind) -> dict[str, t.Any]:
 
 def _sum(summaries: t.Iterable[Mapping | None], path: str) -> int:
     return sum(value for summary in summaries if (value := number(summary, path)) is not None)
-
-
-def coverage_percent(meeting: int, in_scope: int) -> float | None:
-    """To one decimal, rounded down: 100 means everybody. None for nobody, which is not 100 %."""
-    return meeting * 1000 // in_scope / 10 if in_scope else None
 
 
 def numbers_problem(result: Mapping) -> str | None:

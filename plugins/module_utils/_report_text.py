@@ -13,8 +13,9 @@ import dataclasses
 import textwrap
 import typing as t
 
+from ._judge import coverage_percent
 from ._report import Row, age_text, fleet_summary, plural
-from ._report_numbers import Kind, Mapping, coverage_percent, number
+from ._report_numbers import Kind, Mapping, number
 from ._terminal import display_width, terminal_safe
 
 
@@ -61,7 +62,25 @@ class _Coverage:
         return "-" if percent is None else f"{percent:.1f}"
 
 
-_COUNTS: dict[Kind, tuple[_Count | _Coverage, ...]] = {
+@dataclasses.dataclass(frozen=True)
+class _Day:
+    """A column of days: of each account one, of all the first."""
+
+    above: str
+    below: str
+    path: str
+
+    def cell(self, summary: Mapping | None) -> str:
+        return self.total([summary])
+
+    def total(self, summaries: t.Sequence[Mapping | None]) -> str:
+        values = ((summary or {}).get(self.path) for summary in summaries)
+        return min((value[:10] for value in values if isinstance(value, str)), default="-")
+
+
+_Column = _Count | _Coverage | _Day
+
+_COUNTS: dict[Kind, tuple[_Column, ...]] = {
     "assessment": (
         _Count("console", "users", "console_users"),
         _Count("MFA", "enabled", "enabled"),
@@ -87,6 +106,13 @@ _COUNTS: dict[Kind, tuple[_Count | _Coverage, ...]] = {
     ),
 }
 
+# Only where an account has an enrollment plan: of an inventory without a policy there would be nothing in them.
+_PLAN: tuple[_Column, ...] = (
+    _Count("to", "enroll", "to_enroll"),
+    _Count("over-", "due", "overdue"),
+    _Day("next", "due", "next_due"),
+)
+
 _TITLES: dict[Kind, str] = {
     "assessment": "Console sign-in and MFA",
     "validation": "Console MFA held against the policy",
@@ -104,16 +130,18 @@ def render(
     width: int = 110,
 ) -> list[str]:
     """Return the summary of the fleet as lines."""
-    heads = _heads(kind)
+    columns = _columns(rows, kind)
+    heads = _heads(columns, kind)
     lines = [_title(rows, kind, run_id, check_mode), ""]
-    cells = [[terminal_safe(cell) for cell in _cells(row, kind)] for row in rows]
+    cells = [_cells(row, columns, kind) for row in rows]
     if len(rows) > 1:
-        cells.append(_total(rows, kind))
+        cells.append(_total(rows, columns, len(heads)))
+    cells = [[terminal_safe(cell) for cell in line] for line in cells]
     widths = [
         max(display_width(text) for text in (*head, *(line[column] for line in cells)))
         for column, head in enumerate(heads)
     ]
-    left = _left(kind)
+    left = _left(columns, len(heads))
     lines += [_line([head[part] for head in heads], widths, left) for part in (0, 1)]
     for row, line in zip(rows, cells, strict=False):  # the last of the cells is the total
         lines.append(_line(line, widths, left))
@@ -150,11 +178,16 @@ def files_lines(directory: str, files: t.Sequence[str]) -> list[str]:
     return ["", terminal_safe(f"Report: {directory.rstrip('/')}/fleet.html ({plural(len(files), 'file')})")]
 
 
-def _heads(kind: Kind) -> list[tuple[str, str]]:
+def _columns(rows: t.Iterable[Row], kind: Kind) -> tuple[_Column, ...]:
+    planned = kind == "assessment" and any(number(row["summary"], "to_enroll") is not None for row in rows)
+    return (*_COUNTS[kind], *(_PLAN if planned else ()))
+
+
+def _heads(columns: t.Iterable[_Column], kind: Kind) -> list[tuple[str, str]]:
     last = [("root", "MFA"), ("data", "age"), ("", "read")]
     if kind == "validation":
         last.append(("com-", "pliant"))
-    return [("", "account"), ("", "account id"), *((count.above, count.below) for count in _COUNTS[kind]), *last]
+    return [("", "account"), ("", "account id"), *((count.above, count.below) for count in columns), *last]
 
 
 def _title(rows: t.Sequence[Row], kind: Kind, run_id: str | None, check_mode: bool) -> str:
@@ -177,12 +210,12 @@ def _title(rows: t.Sequence[Row], kind: Kind, run_id: str | None, check_mode: bo
     return title
 
 
-def _cells(row: Row, kind: Kind) -> list[str]:
+def _cells(row: Row, columns: t.Iterable[_Column], kind: Kind) -> list[str]:
     read = {"left_out": _LEFT_OUT}.get(row["status"], row["status"]) + (" (record)" if row["from"] == "record" else "")
     return [
         row["name"] or "(not in the inventory)",
         row["account_id"],
-        *(count.cell(row["summary"]) for count in _COUNTS[kind]),
+        *(count.cell(row["summary"]) for count in columns),
         _root(row["summary"]),
         age_text(row["age_seconds"]),
         read,
@@ -196,11 +229,11 @@ def _compliant(row: Row) -> str:
     return "?" if row["compliant"] is None else "yes" if row["compliant"] else "NO"
 
 
-def _total(rows: t.Sequence[Row], kind: Kind) -> list[str]:
+def _total(rows: t.Sequence[Row], columns: t.Iterable[_Column], width: int) -> list[str]:
     """Add up what was read."""
     summaries = [row["summary"] for row in rows if row["status"] != "left_out"]
-    totals = [count.total(summaries) for count in _COUNTS[kind]]
-    blank = [""] * (len(_heads(kind)) - 2 - len(totals))
+    totals = [count.total(summaries) for count in columns]
+    blank = [""] * (width - 2 - len(totals))
     return ["all", "", *totals, *blank]
 
 
@@ -219,11 +252,10 @@ def _line(cells: t.Sequence[str], widths: t.Sequence[int], left: t.Container[int
     return "  ".join(padded).rstrip()
 
 
-def _left(kind: Kind) -> set[int]:
+def _left(columns: t.Sequence[_Column], width: int) -> set[int]:
     """The columns of words; numbers stand to the right."""
-    columns = len(_heads(kind))
-    after_age = 2 + len(_COUNTS[kind]) + 2
-    return {0, 1, *range(after_age, columns)}
+    after_age = 2 + len(columns) + 2
+    return {0, 1, *range(after_age, width)}
 
 
 def _host_and_id(name: str, account_id: str) -> str:

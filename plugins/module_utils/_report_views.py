@@ -42,7 +42,7 @@ READ_WELL: t.Final = ("complete", "left_out")
 class Level(enum.StrEnum):
     """How an account stands, the worst first. Only the last two are good news."""
 
-    RED = "red"  # not read, or not completely, or not lately: nothing below can be relied on
+    RED = "red"  # fails the run: not read, not completely or not lately, or with what the run was told to fail on
     GAPS = "gaps"
     ROLLOUT = "rollout"  # no gap today; somebody has a due date ahead
     COMPLIANT = "compliant"
@@ -382,8 +382,14 @@ class AccountView:
     record: RecordView | None
 
     @property
+    def reliable(self) -> bool:
+        """Whether it was read completely and lately, so that what its record says is so now."""
+        return self.status in READ_WELL
+
+    @property
     def red(self) -> bool:
-        return self.status not in READ_WELL
+        """Whether it makes the run fail, by the same reasons as the gate has."""
+        return bool(self.reasons) or not self.reliable
 
     @property
     def level(self) -> Level:

@@ -16,6 +16,12 @@ import datetime as dt
 import typing as t
 
 from ansible_collections.iamguard.console_mfa.plugins.module_utils import _console_users, _signins
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._clock_skew import (
+    CODE,
+    MAX_CLOCK_SKEW,
+    ClockSkewError,
+    check_clocks,
+)
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._console_users import Password, PasswordReader
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._iam_api import AwsCallError
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._judge import Observed, judge
@@ -308,22 +314,13 @@ def _devices_of(settled: Settled[Both]) -> Settled[UserDevices]:
     return settled.with_facts({user_id: fact for user_id, fact in facts.items() if fact is not None})
 
 
-WARN_CLOCK_SKEW = dt.timedelta(seconds=60)
-MAX_CLOCK_SKEW = dt.timedelta(seconds=300)
-
-
 def check_clock(account: Account, most: dt.timedelta, warn: t.Callable[[str], object]) -> None:
-    """Refuses to judge dates where this machine's clock is far from AWS's: nobody can tell which of them is wrong.
-
-    Only a custom endpoint, a sandbox with a clock of its own, may be allowed more. Raises `AwsCallError`.
-    """
+    """Refuses to judge dates where this machine's clock is far from AWS's. Raises `AwsCallError`."""
     connection = account.connection
-    offset = connection.clock_offset
-    if not connection.calls.custom_endpoint:
-        most = min(most, MAX_CLOCK_SKEW)
-    aws, machine = iso(account.read_at), iso(account.read_at - offset)
-    words = f"AWS's clock says {aws}, this machine's says {machine}: set this machine's clock (NTP)"
-    if abs(offset) > most:
-        raise AwsCallError(CallError("GetCallerIdentity", "ClockSkew", f"{words} and run again"))
-    if abs(offset) > WARN_CLOCK_SKEW:
-        warn(words)
+    machine, custom = account.read_at - connection.clock_offset, connection.calls.custom_endpoint
+    try:
+        warning = check_clocks(account.read_at, machine, most, custom_endpoint=custom)
+    except ClockSkewError as problem:
+        raise AwsCallError(CallError("GetCallerIdentity", CODE, str(problem))) from problem
+    if warning:
+        warn(warning)

@@ -63,8 +63,11 @@ options:
         of the failed task will do. C(options) are what the run went by.
       - With C(policy), an assessment is judged and has an enrollment plan. C(policy), C(exceptions), C(out_of_scope)
         and C(first_access) are as for M(iamguard.console_mfa.iam_mfa_validate), and C(contact_tag) among the options is
-        the tag that has a user's address. A policy that cannot be read whole is refused, and nothing is recorded.
-        Without C(policy), nothing is judged.
+        the tag that has a user's address. Without C(policy), nothing is judged.
+      - The dates of a policy are held against AWS's clock. If the policy cannot be read whole, or if that clock and
+        this machine's are more than C(max_clock_skew) seconds apart (of the options; 300, and more is only accepted
+        where the facts are of a custom endpoint), nobody is judged. The record is that of a failed assessment then,
+        with what was read and the reason, and the task fails. More than 60 seconds give a warning.
       - For O(kind=validation), C(answer) is the result of M(iamguard.console_mfa.iam_mfa_validate), C(first_access)
         what it was told, and C(error) and C(options) are as for an assessment. C(contact_tag) among the options is
         needed to judge the record again.
@@ -418,8 +421,9 @@ campaign:
   type: dict
   sample: {"campaign": "2026-11", "seed": "2026-11", "drawn_at": "2026-11-20T08:00:00Z"}
 error:
-  description: What failed in the store, with C(operation), C(code), C(message) and C(permission).
-  returned: failure of the store
+  description: What failed in the store, or why nobody could be judged, with C(operation), C(code), C(message) and
+    C(permission).
+  returned: failure of the store, or of the judgement
   type: dict
   sample:
     operation: ListObjectsV2
@@ -508,14 +512,18 @@ def written(module):
         run_command=module.run_command,
     )
     made = content(request)
+    for text in made.warnings:
+        module.warn(text)
+    refused = {"failed": True, "msg": made.refusal["message"], "error": made.refusal} if made.refusal else {}
     if not params["write"]:
-        return {"changed": False, "record": None, "summary": made.body["summary"], "problems": []}
+        return {"changed": False, "record": None, "summary": made.body["summary"], "problems": [], **refused}
     result = write_record(open_store(params["store"]), shelf, made)
     return {
         "changed": True,
         "record": result.as_dict(),
         "summary": result.record["summary"],
         "problems": [problem.as_dict() for problem in result.problems],
+        **refused,
     }
 
 

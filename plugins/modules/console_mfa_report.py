@@ -246,6 +246,7 @@ summary:
   description:
     - How many accounts there are, how many of them are in each state, and the sums of what was read.
     - Accounts without a number are not in its sum; C(red) tells whether there may be any.
+    - Of assessments by a policy, C(to_enroll) and C(overdue) are those of the enrollment plans.
     - Of validations, C(coverage_percent) is the share of the console users in scope who meet the requirement.
   returned: success
   type: dict

@@ -11,6 +11,7 @@ import datetime as dt
 import io
 import json
 import pathlib
+import re
 import typing as t
 
 import pytest
@@ -230,7 +231,7 @@ def test_neither_records_nor_notices_are_put_where_ansible_would_read_them(fleet
     message = "console_mfa_record_store and console_mfa_notices_dir: inside of the inventory"
     assert message in " ".join(failed.output.split())
     assert not (place / "notices").exists()
-    assert not (place / "records" / PLANNED).exists()
+    assert not (place / "records").exists()
     assert [path for path in sorted(place.rglob("*.csv")) if path not in before] == []
 
 
@@ -263,10 +264,39 @@ def test_what_is_written_verifies(fleet: Fleet, run: Outcome) -> None:
     assert problems == []
 
 
+def test_a_clock_that_is_wrong_makes_no_plan_and_what_was_read_is_kept(fleet: Fleet, run: Outcome) -> None:
+    fleet.sandbox.control.advance(90)
+    warned = fleet.assess("--limit", "planned")
+    assert warned.rows["planned"]["status"] == "complete"
+    assert "set this machine's clock (NTP)" in warned.output
+
+    fleet.sandbox.control.advance(510)
+    before = notices(fleet)
+    refused = fleet.assess("--limit", "planned,plain")
+    assert {name: refused.rows[name]["status"] for name in ("planned", "plain")} == {
+        "planned": "failed",
+        "plain": "complete",
+    }
+    reason, record = refused.reasons("planned"), fleet.latest(PLANNED)
+    assert (record["status"], record["error"]["code"], record["judgement"]) == ("failed", "ClockSkew", None)
+    assert record["error"]["message"] == reason
+    said = [dt.datetime.fromisoformat(text) for text in re.findall(r"\d{4}-\d\d-\d\dT[\d:]+Z", reason)]
+    assert len(said) == 2
+    assert dt.timedelta(minutes=9) < said[0] - said[1] < dt.timedelta(minutes=11)
+    assert {user["user_name"] for user in record["users"]} >= {"late", "done"}
+    assert notices(fleet) == before
+
+    # A sandbox may have a clock of its own.
+    allowed = fleet.assess("--limit", "planned", "--extra-vars", "console_mfa_max_clock_skew=3600")
+    assert allowed.rows["planned"]["status"] == "complete"
+    assert fleet.latest(PLANNED)["options"]["max_clock_skew"] == 3600
+
+
 def test_notices_that_cannot_be_written_make_the_account_red(fleet: Fleet, run: Outcome) -> None:
     blocked = pathlib.Path(fleet.home, "blocked")
     blocked.write_text("a file")
-    failed = fleet.assess("--limit", "planned", "--extra-vars", f"console_mfa_notices_dir={blocked}/notices")
+    options = f"console_mfa_notices_dir={blocked}/notices console_mfa_max_clock_skew=3600"
+    failed = fleet.assess("--limit", "planned", "--extra-vars", options)
     assert failed.rows["planned"]["status"] == "failed"
     assert f"{blocked}/notices/{PLANNED} could not be written" in failed.reasons("planned")
     assert fleet.latest(PLANNED)["status"] == "complete", "what was seen is kept all the same"

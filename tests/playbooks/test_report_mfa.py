@@ -179,3 +179,68 @@ def test_check_mode_writes_files_that_say_so(fleet: Fleet, reported: object) -> 
     assert outcome.status == 2
     assert findings(directory) == FINDINGS
     assert "CHECK MODE" in (directory / "chat.txt").read_text()
+
+
+@pytest.mark.parametrize("playbook", ["check_policy", "report_mfa", "site", "validate_mfa"])
+def test_nothing_is_written_where_ansible_would_read_it_as_inventory(fleet: Fleet, playbook: str) -> None:
+    """A directory as the inventory: each of its files is more of it, and so would be the lines of a table."""
+    calls = fleet.sandbox.control.calls()
+    place = fleet.inventory.parent
+    (fleet.home / "beside").mkdir(exist_ok=True)
+    by_link = fleet.home / "beside" / playbook
+    by_link.symlink_to(place, target_is_directory=True)
+    inside = {
+        "console_mfa_record_store": {"kind": "directory", "path": str(place / "records")},
+        "console_mfa_report_dir": str(by_link / "report"),
+    }
+    run = fleet.run(playbook, "--inventory", str(place), "--extra-vars", json.dumps(inside))
+    assert run.status == 2
+    assert "console_mfa_record_store and console_mfa_report_dir: inside of the inventory" in run.output
+    assert "TASK [mfa_" not in run.output
+    assert [path.name for path in place.iterdir()] == ["hosts.yml"]
+    assert fleet.sandbox.control.calls() == calls
+
+
+def test_an_account_of_which_the_store_is_in_the_inventory_is_not_validated(fleet: Fleet) -> None:
+    """One host has a store of its own, which the rest of the fleet does not see."""
+    place = fleet.inventory.parent
+    inside = {"console_mfa_record_store": {"kind": "directory", "path": str(place / "records")}}
+    hosts = dict(fleet.hosts, well=fleet.hosts["well"] | inside)
+    other = dataclasses.replace(fleet, hosts=hosts)
+    run = other.run("validate_mfa", "--inventory", str(place), "--limit", "partly,well")
+    assert (run.rows["partly"]["status"], run.rows["well"]["status"]) == ("incomplete", "failed")
+    assert run.reasons("well").startswith("console_mfa_record_store: inside of the inventory")
+    assert not (place / "records").exists()
+
+
+PLAYBOOKS = ["assess_mfa", "check_policy", "report_mfa", "site", "validate_mfa"]
+
+
+@pytest.mark.parametrize("playbook", PLAYBOOKS)
+def test_a_limit_that_leaves_no_account_is_refused(fleet: Fleet, playbook: str) -> None:
+    """The host that it leaves is no account, and cannot be logged in to."""
+    calls = fleet.sandbox.control.calls()
+    run = dataclasses.replace(fleet, groups={"others": ["bastion.invalid"]}).run(playbook, "--limit", "others")
+    assert run.status == 2
+    assert "--limit others leaves no host of the group console_mfa_accounts" in run.output
+    assert fleet.sandbox.control.calls() == calls
+
+
+@pytest.mark.parametrize(
+    ("limit", "status", "words"),
+    [
+        pytest.param(
+            "all", 2, "The group console_mfa_accounts has no host", id="all hosts, of which none is an account"
+        ),
+        pytest.param("others", 2, "The group console_mfa_accounts has no host", id="others"),
+        pytest.param("nobody", 1, "leaves us with no hosts to target", id="no host at all"),
+    ],
+)
+def test_an_inventory_without_accounts_is_refused_whatever_the_limit(
+    fleet: Fleet, limit: str, status: int, words: str
+) -> None:
+    run = dataclasses.replace(fleet, hosts={}, groups={"others": ["bastion.invalid"]}).run(
+        "report_mfa", "--limit", limit
+    )
+    assert run.status == status
+    assert words in run.output

@@ -238,6 +238,38 @@ def test_the_summary_of_a_fleet() -> None:
     assert _report_text.render(rows_of(FLEET, FLEET_RESULTS), run_id="r1") == TABLE.splitlines()
 
 
+PLANNED_TABLE = """\
+Console sign-in and MFA: 4 accounts, 4 read completely, 0 red
+
+                       console      MFA       MFA   MFA      MFA  several  maybe a   orphan      to  over-        next  root  data
+account  account id      users  enabled  disabled  none  unknown  devices  machine  devices  enroll    due         due   MFA   age  read
+alpha    111111111111       31       18         2     9        0        3        4        5      11      2  2027-01-31   yes   3 s  complete
+bravo    222222222222       31       18         2     9        0        3        4        5       7      7           -   yes   3 s  complete
+charlie  333333333333       31       18         2     9        0        3        4        5       -      -           -   yes   3 s  complete
+delta    444444444444       31       18         2     9        0        3        4        5       1      0  2026-12-05   yes   3 s  complete
+all                        124       72         8    36        0       12       16       20     19+     9+  2026-12-05
+"""  # noqa: E501 - as a terminal shows it
+
+
+def planned(to_enroll: int, overdue: int, next_due: str | None) -> dict[str, t.Any]:
+    plan = {"to_enroll": to_enroll, "overdue": overdue, "next_due": next_due}
+    return RESULT | {"summary": SUMMARY | {"unknown": 0} | plan}
+
+
+def test_where_there_is_a_plan_the_summary_says_who_is_to_enroll_by_when() -> None:
+    results = {
+        "alpha": planned(11, 2, "2027-01-31T23:59:59Z"),
+        "bravo": planned(7, 7, None),
+        "charlie": RESULT,
+        "delta": planned(1, 0, "2026-12-05T23:59:59Z"),
+    }
+    rows = rows_of(FLEET, results)
+    assert _report_text.render(rows) == PLANNED_TABLE.splitlines()
+    summary = _report.fleet_summary(rows)
+    assert (summary["to_enroll"], summary["overdue"]) == (19, 9)
+    assert not {"to_enroll", "overdue"} & _report.fleet_summary(rows_of(FLEET, FLEET_RESULTS)).keys()
+
+
 def test_the_summary_of_one_account_has_no_total() -> None:
     lines = _report_text.render(rows_of(results={"production": RESULT | {"sandbox": True}}), check_mode=True)
     assert lines[0] == "Console sign-in and MFA: 1 account, 1 read completely, 0 red CHECK MODE SANDBOX"

@@ -282,7 +282,7 @@ def test_the_fleet_lists_every_account_red_ones_first(whole: Page) -> None:
         "tools",
         "legacy",
     ]
-    assert [row["State"].split(" ")[0] for row in shown] == ["Not", "Not", "Gaps", "Compliant", "Left"]
+    assert [row["State"].split(" ")[0] for row in shown] == ["Red", "Red", "Gaps", "Compliant", "Left"]
     assert shown[0]["Gaps"] == "\N{EN DASH}"
     assert shown[1]["Gaps"] == "8"
     assert "not run now" in shown[3]["Data"]
@@ -316,7 +316,7 @@ def test_a_decision_without_a_user_is_told_only_where_everything_was_read(
     views: list[AccountView], whole: Page
 ) -> None:
     assert rows(whole, "granted", "User")["moved-away"]["State"].startswith("Not known")
-    read = [view for view in views if not view.red]
+    read = [view for view in views if view.reliable]
     granted = rows(Page(fleet_page(read, {}, NOW)), "granted", "User")
     assert granted["moved-away"]["State"].startswith("No such user")
     assert granted["ada"]["Accounts"] == "staging"

@@ -246,12 +246,13 @@ def test_without_a_policy_nothing_is_judged(controller):
     assert not {"to_enroll", "overdue", "next_due"} & result["summary"].keys()
 
 
-def test_a_policy_that_is_refused_is_refused_whole(controller):
+def test_a_policy_that_is_refused_is_refused_whole_and_what_was_read_is_kept(controller):
     policy = {"decided_by": "ciso@example.com", "decided_on": "2027-01-01", "effective_from": "soon", "default": {}}
     scope = {"console_mfa_out_of_scope_all": "nobody"}
-    data = {"console_users": console_users(), "mfa": mfa(), "policy": policy, "out_of_scope": scope}
-    message = controller.refuse(data=data)
+    data = {"policy": policy, "out_of_scope": scope}
+    record, message = not_judged(controller, data, "BadPolicy")
     assert message.startswith("The policy and decisions of the inventory are refused, 5 errors:\n")
+    assert record["error"]["message"] == message
     for part in (
         "console_mfa_policy.decided_on: 2027-01-01 is in the future (today is 2026-11-24, UTC)",
         "console_mfa_policy.effective_from: ",
@@ -260,6 +261,99 @@ def test_a_policy_that_is_refused_is_refused_whole(controller):
         "console_mfa_out_of_scope_all: is the text 'nobody'",
     ):
         assert part in message
+
+
+def not_judged(controller, data, code, *, read_at=None, **source):
+    """The record that was written by a task that failed, and the task's message."""
+    source |= {"read_at": read_at} if read_at else {}
+    given = {"console_users": console_users(console_user("alice"), **source), "mfa": mfa(mfa_user("alice"), **source)}
+    plain = {"kind": "assessment", "account_id": ACCOUNT_ID, "run_id": "run-1"}
+    result = controller.run(**plain, data=given | data)
+    assert (result["failed"], result["error"]["code"], result["record"]["status"]) == (True, code, "failed")
+    record = read(result)
+    assert result["summary"] == record["summary"]
+    assert (record["status"], record["error"]["code"], record["judgement"]) == ("failed", code, None)
+    assert "plan" not in record
+    assert [user["user_name"] for user in record["users"]] == ["alice"]
+    # Without writing, it fails for the same reason.
+    unwritten = controller.run(**plain, data=given | data, write=False)
+    assert (unwritten["failed"], unwritten["msg"], unwritten["record"]) == (True, result["msg"], None)
+    assert controller.run(state="verified")["problems"] == []
+    return record, result["msg"]
+
+
+def test_a_policy_of_today_that_is_of_tomorrow_by_aws_leaves_a_failed_record(controller):
+    """Around midnight UTC: this machine is two minutes ahead."""
+    clock = {"aws": "2026-11-23T23:59:00Z", "controller": "2026-11-24T00:01:00Z"}
+    policy = judging.policy(decided_on="2026-11-24")
+    _record, message = not_judged(controller, {"policy": policy}, "BadPolicy", clock=clock, read_at=clock["aws"])
+    assert "console_mfa_policy.decided_on: 2026-11-24 is in the future (today is 2026-11-23, UTC)" in message
+
+
+def test_the_error_of_an_account_that_could_not_be_read_is_kept_whatever_the_policy(controller):
+    error = {"operation": "AssumeRole", "code": "AccessDenied", "message": "may not"}
+    data = {"error": error, "policy": judging.policy(decided_on="2999-01-01")}
+    record = read(controller.record(None, None, data=data))
+    assert (record["status"], record["error"]["message"]) == ("failed", "may not")
+
+
+def clocks(apart: int, endpoint: str = "default") -> dict[str, t.Any]:
+    machine = moment("2026-11-24T03:31:40+00:00") + dt.timedelta(seconds=apart)
+    clock = {"aws": "2026-11-24T03:31:40Z", "controller": machine.strftime("%Y-%m-%dT%H:%M:%SZ")}
+    return {"clock": clock, "endpoint": endpoint}
+
+
+@pytest.mark.parametrize(
+    ("apart", "endpoint", "limit", "warned"),
+    [
+        (60, "default", {}, False),
+        (-60, "default", {}, False),
+        (61, "default", {}, True),
+        (-300, "default", {}, True),
+        (4000, "custom", {"max_clock_skew": 5000}, True),
+    ],
+)
+def test_clocks_that_are_near_enough_are_judged_by(controller, apart, endpoint, limit, warned):
+    source = clocks(apart, endpoint)
+    users, devices = console_users(console_user(), **source), mfa(mfa_user(), **source)
+    result = controller.record(users, devices, data={"policy": judging.policy(), "options": limit})
+    assert read(result)["plan"]["users"]
+    # Of the warnings of this process, which are all that there were.
+    said = [text for text in map(str, result.get("warnings", [])) if source["clock"]["controller"] in text]
+    assert len(said) == int(warned)
+    assert all("set this machine's clock (NTP)" in text for text in said)
+
+
+@pytest.mark.parametrize(
+    ("apart", "endpoint", "limit"),
+    [
+        (301, "default", {}),
+        (-301, "default", {}),
+        (301, "default", {"max_clock_skew": 5000}),
+        (11, "default", {"max_clock_skew": 10}),
+        (301, "custom", {}),
+        (5001, "custom", {"max_clock_skew": 5000}),
+    ],
+)
+def test_clocks_that_are_too_far_apart_judge_nobody_and_both_are_named(controller, apart, endpoint, limit):
+    source = clocks(apart, endpoint)
+    _record, message = not_judged(controller, {"policy": judging.policy(), "options": limit}, "ClockSkew", **source)
+    for clock in source["clock"].values():
+        assert clock in message
+    assert "set this machine's clock (NTP) and run again" in message
+
+
+def test_without_a_policy_clocks_decide_nothing(controller):
+    source = clocks(90000)
+    record = read(controller.record(console_users(console_user(), **source), mfa(mfa_user(), **source)))
+    assert record["status"] == "complete"
+
+
+@pytest.mark.parametrize("limit", ["300", None, True])
+def test_a_limit_that_is_no_number_is_refused(controller, limit):
+    data = {"console_users": console_users(), "mfa": mfa(), "policy": judging.policy()}
+    message = controller.refuse(data=data | {"options": {"max_clock_skew": limit}})
+    assert message == f"data.options.max_clock_skew is {limit!r}; it must be a number of seconds"
 
 
 def test_the_raw_facts_are_kept_with_their_errors(controller):

@@ -211,6 +211,53 @@ def test_all_expected_accounts_are_in_every_file_red_ones_too(place: Place) -> N
     assert "2 red" in place.text("chat.txt")
 
 
+# What a run that is told to fail on these says of an account with them.
+FAILING = {
+    "overdue": "1 console user overdue: no MFA device",
+    "undecided": "1 console user undecided: no category of the policy and no default matches",
+}
+
+
+def test_an_account_that_is_red_by_its_verdicts_alone_is_red_in_every_file_for_the_reasons_of_the_gate(
+    place: Place,
+) -> None:
+    place.record(answer(READABLE, None, decisions_of_every_verdict()))
+    result = place.report(fail_on=list(FAILING))
+    assert result["red"] == [
+        {"name": "production", "account_id": ACCOUNT_ID, "reasons": [FAILING["undecided"], FAILING["overdue"]]}
+    ]
+    assert result["accounts"][0]["status"] == "complete"
+
+    [account] = place.summary()["accounts"]
+    assert (account["level"], account["red"], account["reasons"]) == ("red", True, result["red"][0]["reasons"])
+    assert place.summary()["fleet"]["accounts"] == {
+        "all": 1,
+        "red": 1,
+        "gaps": 0,
+        "rollout": 0,
+        "compliant": 0,
+        "left_out": 0,
+    }
+    for reason in FAILING.values():
+        assert reason in place.page()
+        assert reason in html.unescape(place.text("fleet.html"))
+        assert all(reason in line["account_reasons"] for line in place.csv())
+    assert 'class="statement red"' in place.text("accounts", f"{ACCOUNT_ID}.html")
+    assert "Gaps that make the run fail" in place.text("fleet-counts.html")
+    assert "6 gaps in 1 of 1 account to be closed now." in place.text("fleet.html")
+    # It was read completely and recently, so what is said of it is proven.
+    assert "could not be judged reliably" not in place.page() + place.text("fleet.html")
+    assert "not proven" not in place.text("junit.xml")
+
+    chat = place.text("chat.txt").splitlines()
+    assert "1 account: 1 red." in chat
+    assert f"Red: production {FAILING['undecided']}, {FAILING['overdue']}." in chat
+
+    place.report(fail_on=["contradicted"])
+    assert place.summary()["accounts"][0]["level"] == "gaps"
+    assert 'class="statement bad"' in place.text("accounts", f"{ACCOUNT_ID}.html")
+
+
 # --- which records ---------------------------------------------------------------------------------------------------
 
 
