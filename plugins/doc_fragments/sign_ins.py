@@ -10,12 +10,6 @@ from __future__ import annotations
 class ModuleDocFragment:
     DOCUMENTATION = r"""
 options:
-  window_days:
-    description:
-      - How many days of console sign-ins are looked at, 1 to 90. CloudTrail's event history shows no more.
-      - With O(event_files), up to 3650.
-    type: int
-    default: 90
   sign_in_regions:
     description:
       - Regions whose sign-ins are read, too. Name those whose own sign-in address is in use.
@@ -52,6 +46,16 @@ options:
         description: Until when. If that is more than 24 hours ago, the files prove nothing any more.
         type: str
         required: true
+"""
+
+    WINDOW = r"""
+options:
+  window_days:
+    description:
+      - How many days of console sign-ins are looked at, 1 to 90. CloudTrail's event history shows no more.
+      - With O(event_files), up to 3650.
+    type: int
+    default: 90
   with_source_addresses:
     description:
       - Whether the source address and the user agent of sign-ins are returned. By default they are not, because they

@@ -15,7 +15,11 @@ import dataclasses
 import datetime as dt
 import typing as t
 
-from ansible_collections.iamguard.console_mfa.plugins.module_utils import _assessment, _provenance
+from ansible_collections.iamguard.console_mfa.plugins.module_utils import (
+    _assessment,
+    _provenance,
+    _signin_test_record,
+)
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._by_policy import judge_assessment
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._enrollment_record import counts, enrollment_part
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import Json, parse_iso
@@ -90,7 +94,12 @@ ASSESSMENT_DATA = (
     "out_of_scope",
     "policy",
 )
-_DATA = {"assessment": ASSESSMENT_DATA, "validation": VALIDATION_DATA, "enrollment": ENROLLMENT_DATA}
+_DATA = {
+    "assessment": ASSESSMENT_DATA,
+    "validation": VALIDATION_DATA,
+    "enrollment": ENROLLMENT_DATA,
+    _signin_test_record.KIND: _signin_test_record.DATA,
+}
 OTHER_DATA = ("decisions", "error", "facts", "options", "policy", "source", "status", "summary", "users")
 
 
@@ -124,6 +133,8 @@ def content(request: Request) -> Content:
         return _validation_content(request)
     if request.kind == "enrollment":
         return _enrollment_content(request)
+    if request.kind == _signin_test_record.KIND:
+        return _signin_test_content(request)
     return _other_content(request)
 
 
@@ -230,6 +241,25 @@ def _plan_of(data: Json) -> list[Json]:
 def _sign_in_facts(sign_ins: Json | None) -> Json:
     """Only where evidence was asked for."""
     return {} if sign_ins is None else {"sign_ins": {key: sign_ins[key] for key in SIGN_INS if key in sign_ins}}
+
+
+def _signin_test_content(request: Request) -> Content:
+    """``answer``: what iam_signin_test_info returned, also when it failed; None where it was not run."""
+    answer = request.data.get("answer")
+    kept = _signin_test_record.campaign_facts(answer)
+    sources = [kept["source"]] if kept else []
+    clocks = _Clocks.of(sources, request)
+    body = {
+        **_envelope(request, sources, clocks),
+        "source": sources[0] if sources else {"complete": False},
+        "status": _signin_test_record.status_of(kept),
+        "error": _assessment.plain_error(request.data.get("error") or (None if kept else answer)),
+        "facts": {"campaign": kept["campaign"], "regions": kept["regions"]} if kept else {},
+        "users": [],
+        "summary": kept["campaign"]["summary"] if kept else {},
+        "judgement": None,
+    }
+    return Content(body, clocks.name_time, clocks.name_clock, None)
 
 
 def _other_content(request: Request) -> Content:

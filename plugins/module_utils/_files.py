@@ -68,6 +68,15 @@ def read_file(directory: int, name: str) -> bytes:
 
 
 @contextlib.contextmanager
+def open_plain(path: str) -> t.Iterator[t.BinaryIO]:
+    """A file that somebody named, for reading. Regular files only: a pipe would wait for ever."""
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "is no regular file")
+        yield file
+
+
+@contextlib.contextmanager
 def written_aside(directory: int, name: str, data: bytes) -> t.Iterator[str]:
     """The name of a whole and flushed file, which is gone afterwards unless it was renamed."""
     temporary = _temporary(name)

@@ -30,10 +30,11 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._signin_files
 # CloudTrail shows what happened to passwords for 90 days; an older report could be trusted with what it cannot know.
 MAX_REPORT_AGE_HOURS: t.Final = 89 * 24
 
+_CONNECTED: t.Final[Json] = {"time_budget": {"type": "int", "default": 900}}
+
 _READING: t.Final[Json] = {
     "read_mode": {"type": "str", "choices": ["live", "bulk"], "default": "live"},
     "concurrency": {"type": "int", "default": 4},
-    "time_budget": {"type": "int", "default": 900},
 }
 
 SELECTING: t.Final[Json] = {
@@ -74,8 +75,7 @@ PASSWORDS: t.Final[Json] = {
     "automation": {"type": "dict", "apply_defaults": True, "options": AUTOMATION},
 }
 
-SIGN_INS: t.Final[Json] = {
-    "window_days": {"type": "int", "default": 90},
+SIGN_IN_SOURCES: t.Final[Json] = {
     "sign_in_regions": {"type": "list", "elements": "str", "default": []},
     "event_files": {"type": "list", "elements": "path"},
     "event_files_cover": {
@@ -86,6 +86,11 @@ SIGN_INS: t.Final[Json] = {
             "until": {"type": "str", "required": True},
         },
     },
+}
+
+SIGN_INS: t.Final[Json] = {
+    **SIGN_IN_SOURCES,
+    "window_days": {"type": "int", "default": 90},
     "with_source_addresses": {"type": "bool", "default": False},
 }
 
@@ -99,15 +104,22 @@ MAX_CONCURRENCY = 32
 
 def reading_module(own_options: Json) -> t.Any:
     """An AnsibleAWSModule with the connection's, the reading's and the module's own options."""
-    spec = _connection.ARGUMENT_SPEC | _READING | own_options
-    module = AnsibleAWSModule(argument_spec=spec, supports_check_mode=True)
-    for name in ("concurrency", "time_budget"):
-        if module.params[name] < 1:
-            bad_option(module, f"{name} must be 1 or more")
+    module = connected_module(_READING | own_options)
+    if module.params["concurrency"] < 1:
+        bad_option(module, "concurrency must be 1 or more")
     if module.params["concurrency"] > MAX_CONCURRENCY:
         bad_option(
             module, f"concurrency must be {MAX_CONCURRENCY} or less: AWS throttles an account's callers together"
         )
+    return module
+
+
+def connected_module(own_options: Json) -> t.Any:
+    """The same for a module that asks about no users."""
+    spec = _connection.ARGUMENT_SPEC | _CONNECTED | own_options
+    module = AnsibleAWSModule(argument_spec=spec, supports_check_mode=True)
+    if module.params["time_budget"] < 1:
+        bad_option(module, "time_budget must be 1 or more")
     return module
 
 
@@ -158,10 +170,20 @@ def password_options(module: t.Any, users: Scope) -> _console_users.Options:
 
 def sign_in_options(module: t.Any) -> _signins.Options:
     """Of `SIGN_INS`."""
-    files, cover = module.params["event_files"], module.params["event_files_cover"]
-    most = MAX_LOOKUP_DAYS if files is None else MAX_FILE_DAYS
+    sources = sign_in_sources(module)
+    most = MAX_LOOKUP_DAYS if sources.files is None else MAX_FILE_DAYS
     if not 1 <= module.params["window_days"] <= most:
         bad_option(module, f"window_days must be 1 to {most}")
+    return dataclasses.replace(
+        sources,
+        window=dt.timedelta(days=module.params["window_days"]),
+        with_source=module.params["with_source_addresses"],
+    )
+
+
+def sign_in_sources(module: t.Any) -> _signins.Options:
+    """Of `SIGN_IN_SOURCES`, as far back as CloudTrail goes."""
+    files, cover = module.params["event_files"], module.params["event_files_cover"]
     if cover is not None and files is None:
         bad_option(module, "event_files_cover says what event_files hold, and there are none")
     if files is not None and not files:
@@ -171,11 +193,10 @@ def sign_in_options(module: t.Any) -> _signins.Options:
     except ValueError as problem:
         bad_option(module, str(problem))
     return _signins.Options(
-        window=dt.timedelta(days=module.params["window_days"]),
+        window=dt.timedelta(days=MAX_LOOKUP_DAYS),
         regions=tuple(module.params["sign_in_regions"]),
         files=None if files is None else tuple(files),
         coverage=coverage,
-        with_source=module.params["with_source_addresses"],
     )
 
 
@@ -187,7 +208,7 @@ def run_reading(module: t.Any, observe: t.Callable[[Account], Json]) -> None:
         connection = _connection.connect(module.params)
         clock = Clock(now=connection.now)
         budget = Budget(module.params["time_budget"], clock)
-        answer = observe(Account(connection, clock, budget, module.params["concurrency"]))
+        answer = observe(Account(connection, clock, budget, module.params.get("concurrency", 1)))
     except AwsCallError as failure:
         module.fail_json(
             msg=f"account {account_id}: {failure}", error={"account_id": account_id, **failure.error.as_dict()}

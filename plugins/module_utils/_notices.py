@@ -22,7 +22,12 @@ import typing as t
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._csv_text import cell, csv_bytes, list_cell
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import DeviceKind, Json, parse_iso
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._terminal import terminal_safe
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._wording import describe_kind, joined, number
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._wording import (
+    describe_kind,
+    joined,
+    number,
+    written_day,
+)
 
 # The table of all notices of an account.
 TABLE = "notices.csv"
@@ -42,11 +47,6 @@ COLUMNS = (
 )
 
 _FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}-[0-9a-f]{16}\.txt", re.ASCII)
-
-_MONTHS = (
-    *("January", "February", "March", "April", "May", "June"),
-    *("July", "August", "September", "October", "November", "December"),
-)
 
 # Writes a text from values.
 Render = t.Callable[[t.Mapping[str, t.Any]], str]
@@ -127,7 +127,7 @@ def values(user: Json, account: Json, *, sandbox: bool) -> Json:
         "existing": len(user["device_kinds"]),
         "remove": list(map(_line, user["remove"])),
         "due": due.isoformat() if due else "",
-        "due_text": f"{due.day} {_MONTHS[due.month - 1]} {due.year}" if due else "",
+        "due_text": written_day(due) if due else "",
         "days_left": user["days_left"],
         "overdue": _is_overdue(user),
         "instructions": _lines(user["instructions"]),

@@ -292,11 +292,20 @@ def mode(bulk: bool) -> str:
 
 
 def source(account: Account, read_mode: str, settled: Settled[T]) -> Json:
-    """The part of every answer that says where its facts are from and what is missing of them; made last."""
+    """The part of every answer about users that says where its facts are from and what is missing; made last."""
+    return {
+        "mode": read_mode,
+        **origin(account),
+        "account_users": (settled.account_summary or {}).get("Users"),
+        "listed_users": len(settled.everybody),
+    }
+
+
+def origin(account: Account) -> Json:
+    """The same of an answer for which no users were listed."""
     connection = account.connection
     log = connection.calls
     return {
-        "mode": read_mode,
         "read_at": iso(account.read_at),
         "complete": not account.incomplete,
         "missing": [missing.as_dict() for missing in account.missing],
@@ -305,7 +314,5 @@ def source(account: Account, read_mode: str, settled: Settled[T]) -> Json:
         "endpoint": "custom" if log.custom_endpoint else "default",
         "calls": dict(sorted(log.counts.items())),
         "regions": sorted(log.regions),
-        "account_users": (settled.account_summary or {}).get("Users"),
-        "listed_users": len(settled.everybody),
         "seconds": math.ceil(account.budget.used()),
     }

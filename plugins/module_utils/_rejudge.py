@@ -13,7 +13,7 @@ from __future__ import annotations
 import datetime as dt
 import typing as t
 
-from ansible_collections.iamguard.console_mfa.plugins.module_utils import _assessment
+from ansible_collections.iamguard.console_mfa.plugins.module_utils import _assessment, _signin_test_record
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._enrollment_plan import plan_enrollment
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._enrollment_record import (
     counts,
@@ -126,6 +126,9 @@ def judge_again(record: Json) -> t.Iterator[tuple[str, str, str]]:
 
     Nothing is judged of an account that could not be read, and of an assessment without a policy.
     """
+    if record["kind"] == _signin_test_record.KIND:
+        yield from _signin_test_record.check_again(record)
+        return
     if record["judgement"] is None and record.get("plan") is None:
         if _is_to_be_judged(record):
             yield "no_judgement", "error", "is of an account that was read, and has no judgement"

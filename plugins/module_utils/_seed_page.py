@@ -16,7 +16,9 @@ import base64
 import html
 import typing as t
 
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import parse_iso
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._seed_delivery import Package
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._wording import written_day
 
 _PAGE: t.Final = """<!DOCTYPE html>
 <html lang="en">
@@ -66,11 +68,16 @@ def enrollment_page(package: Package) -> str:
     return _PAGE.format(
         user=html.escape(package.recipient.user_name),
         account=html.escape(_account(package)),
-        valid_until=html.escape(package.valid_until),
+        valid_until=html.escape(_moment(package.valid_until)),
         picture=base64.b64encode(package.qr_png).decode(),
         key=html.escape(" ".join(key[start : start + 4] for start in range(0, len(key), 4))),
         entry=html.escape(package.device_name),
     )
+
+
+def _moment(text: str) -> str:
+    moment = parse_iso(text)
+    return f"{written_day(moment)}, {moment:%H:%M} UTC,"
 
 
 def _account(package: Package) -> str:

@@ -23,6 +23,7 @@ import typing as t
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import Json, iso, parse_iso
 
 EVENT_NAME = "ConsoleLogin"
+PROMPT_NAME = "CheckMfa"
 # The sign-in service; in China, services have names of their own in places, so both are taken for it.
 EVENT_SOURCES = ("signin.amazonaws.com", "signin.amazonaws.com.cn")
 
@@ -91,15 +92,24 @@ class Unreadable:
         return dataclasses.asdict(self)
 
 
+@dataclasses.dataclass(frozen=True)
+class MfaPrompt:
+    """That AWS asked a user for MFA, after the right password (``CheckMfa``)."""
+
+    event_id: str
+    at: dt.datetime
+    principal_id: str
+
+
 class _Doubt(Exception):
     """Why an event cannot be read."""
 
 
 def parse_text(
     text: object, account_id: str, now: dt.datetime, region: str | None = None
-) -> SignIn | Unreadable | None:
+) -> SignIn | MfaPrompt | Unreadable | None:
     """An event as CloudTrail's JSON text; ``region`` is the one that gave it. None: it is no console sign-in of the
-    account."""
+    account, and no question for MFA on the way to one."""
     if not isinstance(text, str):
         return Unreadable("is no text")
     if len(text.encode("utf-8", "surrogatepass")) > MAX_EVENT_BYTES:
@@ -136,10 +146,14 @@ def _no_constant(_word: str) -> t.NoReturn:
     raise ValueError("holds a number that JSON does not have")
 
 
-def parse(document: object, account_id: str, now: dt.datetime, region: str | None = None) -> SignIn | Unreadable | None:
+def parse(
+    document: object, account_id: str, now: dt.datetime, region: str | None = None
+) -> SignIn | MfaPrompt | Unreadable | None:
     """The same of an event that is JSON already."""
     if not isinstance(document, dict):
         return Unreadable("is no JSON object")
+    if document.get("eventName") == PROMPT_NAME and document.get("eventSource") in EVENT_SOURCES:
+        return _prompt(document, account_id, now)
     if _is_something_else(document):
         return None
     event_id = principal_id = None
@@ -152,6 +166,18 @@ def parse(document: object, account_id: str, now: dt.datetime, region: str | Non
         return _sign_in(document, identity, event_id, now, region)
     except _Doubt as doubt:
         return Unreadable(str(doubt), event_id, principal_id)
+
+
+def _prompt(document: Json, account_id: str, now: dt.datetime) -> MfaPrompt | None:
+    """None: of another account or kind of principal, or not to be read; a prompt only ever speaks for somebody, so
+    nothing rests on one that is missing."""
+    try:
+        identity = _object(document, "userIdentity")
+        if identity.get("type") != "IAMUser" or not _is_of(account_id, document, identity):
+            return None
+        return MfaPrompt(_required(document, "eventID"), _time(document, now), _required(identity, "principalId"))
+    except _Doubt:
+        return None
 
 
 def _is_something_else(document: Json) -> bool:

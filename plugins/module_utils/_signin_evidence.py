@@ -28,7 +28,12 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import
     device_kind,
     iso,
 )
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._signin_events import SignIn, Unreadable, Who
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._signin_events import (
+    MfaPrompt,
+    SignIn,
+    Unreadable,
+    Who,
+)
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._verdict import Sign
 
 # So many of the events that evidence rests on are told in full; their number always is.
@@ -67,12 +72,15 @@ class RegionRead:
 
 @dataclasses.dataclass(frozen=True)
 class History:
-    """The sign-ins of an account from ``start`` on, as far as they could be read."""
+    """The sign-ins of an account from ``start`` on, as far as they could be read. ``prompts``: where AWS asked for MFA,
+    if that was read, and whether all of them were."""
 
     start: dt.datetime
     regions: tuple[RegionRead, ...]
     events: tuple[SignIn, ...]
     unreadable: tuple[Unreadable, ...] = ()
+    prompts: tuple[MfaPrompt, ...] = ()
+    prompts_whole: bool = False
 
     @functools.cached_property
     def whole_since(self) -> dt.datetime | None:

@@ -13,13 +13,13 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import gzip
-import os
-import stat
 import typing as t
 import zlib
 
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._files import open_plain
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import Json
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._signin_events import (
+    MfaPrompt,
     SignIn,
     Unreadable,
     load_json,
@@ -54,18 +54,19 @@ class Found:
     """What is in the files."""
 
     events: list[SignIn] = dataclasses.field(default_factory=list)
+    prompts: list[MfaPrompt] = dataclasses.field(default_factory=list)
     unreadable: list[Unreadable] = dataclasses.field(default_factory=list)
 
-    def add(self, item: SignIn | Unreadable | None) -> None:
+    def add(self, item: SignIn | MfaPrompt | Unreadable | None) -> None:
         if isinstance(item, SignIn):
             self.events.append(item)
+        elif isinstance(item, MfaPrompt):
+            self.prompts.append(item)
         elif item is not None:
             self.unreadable.append(item)
 
 
-def read_files(
-    paths: t.Iterable[str], account_id: str, now: dt.datetime, *, most: int = MAX_FILE_BYTES
-) -> tuple[tuple[SignIn, ...], tuple[Unreadable, ...]]:
+def read_files(paths: t.Iterable[str], account_id: str, now: dt.datetime, *, most: int = MAX_FILE_BYTES) -> Found:
     """All sign-ins of the account that the files hold. Raises `EventFileError` with the path and what is wrong."""
     found = Found()
     for path in paths:
@@ -75,7 +76,7 @@ def read_files(
                     found.add(item)
         except (OSError, EOFError, zlib.error, ValueError) as problem:
             raise EventFileError(f"event_files: {path}: {_words(problem)}") from None
-    return tuple(found.events), tuple(found.unreadable)
+    return found
 
 
 def _words(problem: Exception) -> str:
@@ -85,10 +86,7 @@ def _words(problem: Exception) -> str:
 
 
 def _read(path: str, most: int) -> bytes:
-    """Regular files only: a pipe would wait for ever."""
-    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise ValueError("is no regular file")
+    with open_plain(path) as file:
         packed = file.read(len(_GZIP)) == _GZIP
         file.seek(0)
         source = gzip.GzipFile(fileobj=file) if packed else file
@@ -118,7 +116,7 @@ def _line(line: bytes) -> t.Any:
         return problem
 
 
-def _items(document: t.Any, account_id: str, now: dt.datetime) -> t.Iterator[SignIn | Unreadable | None]:
+def _items(document: t.Any, account_id: str, now: dt.datetime) -> t.Iterator[SignIn | MfaPrompt | Unreadable | None]:
     """Of a log file (Records), an answer of LookupEvents (Events), a list of either's parts, or such a part."""
     if isinstance(document, ValueError):
         yield Unreadable(str(document))

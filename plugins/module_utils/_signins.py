@@ -45,7 +45,9 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._observe impo
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._regions import partition_of, sign_in_regions
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._signin_events import (
     EVENT_NAME,
+    PROMPT_NAME,
     SKEW,
+    MfaPrompt,
     SignIn,
     Unreadable,
     parse_text,
@@ -73,13 +75,15 @@ MOST_TOLD = 10
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """``regions``: further ones. ``files``: instead of AWS, with what they are said to cover."""
+    """``regions``: further ones. ``files``: instead of AWS, with what they are said to cover. ``with_prompts``: whether
+    the questions for MFA are read, too, at the price of as many calls again."""
 
     window: dt.timedelta
     regions: tuple[str, ...] = ()
     files: tuple[str, ...] | None = None
     coverage: Coverage | None = None
     with_source: bool = False
+    with_prompts: bool = False
 
 
 # --- the history -----------------------------------------------------------------------------------------------------
@@ -90,7 +94,7 @@ def read_history(account: Account, options: Options) -> History:
     start = account.read_at - options.window
     regions = _regions(account, options)
     if options.files is None:
-        history = _look_up(account, regions, start)
+        history = _look_up(account, regions, start, with_prompts=options.with_prompts)
     else:
         history = _from_files(account, regions, start, options)
     for read in history.regions:
@@ -125,15 +129,22 @@ def _note(account: Account, read: RegionRead, start: dt.datetime) -> None:
     account.miss(Missing(f"console sign-ins in {read.region}{since}", reason, permission), incomplete=True)
 
 
-def _look_up(account: Account, regions: list[str], start: dt.datetime) -> History:
+def _look_up(account: Account, regions: list[str], start: dt.datetime, *, with_prompts: bool) -> History:
     clients = {region: _client(account, region) for region in regions}
+    asked: list[_Lookup] = []
     with concurrent.futures.ThreadPoolExecutor(max_workers=len(regions)) as pool:
         found = list(pool.map(lambda region: _look_up_region(account, region, clients[region], start), regions))
+        if with_prompts:
+            asked = list(
+                pool.map(lambda region: _look_up_region(account, region, clients[region], start, PROMPT_NAME), regions)
+            )
     return History(
         start=start,
         regions=tuple(_explain(account, lookup.outcome(start)) for lookup in found),
         events=tuple(event for lookup in found for event in lookup.events),
         unreadable=tuple(item for lookup in found for item in lookup.unreadable),
+        prompts=tuple(prompt for lookup in asked for prompt in lookup.prompts),
+        prompts_whole=bool(asked) and all(lookup.finished for lookup in asked),
     )
 
 
@@ -151,6 +162,7 @@ class _Lookup:
 
     region: str
     events: list[SignIn] = dataclasses.field(default_factory=list)
+    prompts: list[MfaPrompt] = dataclasses.field(default_factory=list)
     unreadable: list[Unreadable] = dataclasses.field(default_factory=list)
     count: int = 0
     oldest: dt.datetime | None = None
@@ -170,6 +182,8 @@ class _Lookup:
             )
             if isinstance(parsed, SignIn):
                 self.events.append(parsed)
+            elif isinstance(parsed, MfaPrompt):
+                self.prompts.append(parsed)
             elif isinstance(parsed, Unreadable):
                 self.unreadable.append(parsed)
 
@@ -187,7 +201,9 @@ class _Lookup:
         return RegionRead(self.region, state, since, self.count, self.error)
 
 
-def _look_up_region(account: Account, region: str, client: t.Any, start: dt.datetime) -> _Lookup:
+def _look_up_region(
+    account: Account, region: str, client: t.Any, start: dt.datetime, event_name: str = EVENT_NAME
+) -> _Lookup:
     lookup = _Lookup(region)
     if isinstance(client, CallError):
         lookup.error = client
@@ -200,7 +216,7 @@ def _look_up_region(account: Account, region: str, client: t.Any, start: dt.date
                 lookup.error = account.budget.error("LookupEvents")
                 return lookup
             pace.wait()
-            page, token = _iam_api.lookup_events_page(client, EVENT_NAME, start, token)
+            page, token = _iam_api.lookup_events_page(client, event_name, start, token)
             lookup.add(account, page)
             if not token:
                 lookup.finished = True
@@ -227,10 +243,17 @@ def _explain(account: Account, read: RegionRead) -> RegionRead:
 def _from_files(account: Account, regions: list[str], start: dt.datetime, options: Options) -> History:
     """Raises `EventFileError` where a file cannot be read at all."""
     now = account.read_at
-    events, unreadable = read_files(options.files or (), account.connection.account_id, now)
-    counts = collections.Counter(event.region for event in events)
+    found = read_files(options.files or (), account.connection.account_id, now)
+    counts = collections.Counter(event.region for event in found.events)
     reads = [_covered(region, options.coverage, now, counts[region]) for region in regions]
-    return History(start, tuple(reads), events, unreadable)
+    return History(
+        start=start,
+        regions=tuple(reads),
+        events=tuple(found.events),
+        unreadable=tuple(found.unreadable),
+        prompts=tuple(found.prompts),
+        prompts_whole=all(read.state is State.READ for read in reads),
+    )
 
 
 def _covered(region: str, coverage: Coverage | None, now: dt.datetime, count: int) -> RegionRead:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import datetime as dt
 import shlex
 import typing as t
 
@@ -29,6 +30,11 @@ _KINDS = {
 }
 
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight")
+
+_MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
 
 # Where the sign-in page of an account is (IAM User Guide, how IAM users sign in; GovCloud and China guides).
 _SIGN_IN_DOMAINS = {
@@ -121,3 +127,8 @@ def sign_ins_command(account: AccountName) -> str:
 def _command(service: str, operation: str, options: t.Mapping[str, str]) -> str:
     words = [f"--{option.replace('_', '-')}={value}" for option, value in options.items()]
     return shlex.join(["aws", service, operation, *words])
+
+
+def written_day(day: dt.date) -> str:
+    """For people who may read 04/05 in two ways."""
+    return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"

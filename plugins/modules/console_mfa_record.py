@@ -34,7 +34,8 @@ options:
         reported.
       - V(ready) makes sure, before any work is done, that records can be written. It makes the directory, or asks
         whether the bucket answers; it writes no record. With O(account_id), it also tells what the records know of the
-        account's users, RV(first_access), and fails if they cannot be relied on.
+        account's users, RV(first_access), and with O(campaign) of that campaign of sign-in tests, RV(campaign); it
+        fails if they cannot be relied on.
     type: str
     choices: [written, verified, ready]
     default: written
@@ -75,6 +76,9 @@ options:
         what P(iamguard.console_mfa.plan_enrollments#filter) made of the first, C(results) the C(enrollments) that
         M(iamguard.console_mfa.iam_mfa_enroll_users) or M(iamguard.console_mfa.console_mfa_desk) returned for it, and
         C(writer) their C(source). C(step), C(first_access), C(error) and C(options) are as above.
+      - For O(kind=signin_test), C(answer) is the result of M(iamguard.console_mfa.iam_signin_test_info), and C(error)
+        and C(options) are as for an assessment. Of a record of this kind, O(state=verified) draws the sample again,
+        counts again, and sees whether whatever passed has an event that bears it out.
       - For other kinds, C(status) is V(complete), V(incomplete) or V(failed); C(users), C(summary), C(facts),
         C(source), C(error), C(policy) and C(decisions) are kept as they are.
       - Of C(options) only those are kept that say how an account was read; keys, tokens and an ExternalId are not.
@@ -85,6 +89,9 @@ options:
       - A file with the same as JSON, in the place of O(data).
       - O(data) of a task is handed over in this way, so that a large account is not in memory several times.
     type: path
+  campaign:
+    description: The name of a campaign of M(iamguard.console_mfa.iam_signin_test_info) that O(state=ready) looks up.
+    type: str
   run_id:
     description:
       - The id of the run, which is part of the record's name. Up to 64 letters, digits, dots, dashes and underscores.
@@ -423,6 +430,14 @@ first_access:
   returned: O(state=ready) with O(account_id)
   type: dict
   sample: {"AIDAEXAMPLEALICE00001": "2026-01-02T09:00:00Z"}
+campaign:
+  description:
+    - The campaign O(campaign) by its last record, as in
+      RV(iamguard.console_mfa.iam_signin_test_info#module:campaign); null if there is none. Runs in check mode do not
+      count, and a damaged record is not passed over.
+  returned: O(state=ready) with O(account_id) and O(campaign)
+  type: dict
+  sample: {"campaign": "2026-11", "seed": "2026-11", "drawn_at": "2026-11-20T08:00:00Z"}
 error:
   description: What failed in the store, or why nobody could be judged, with C(operation), C(code), C(message) and
     C(permission).
@@ -453,6 +468,7 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._records impo
     write_record,
 )
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._rejudge import judge_again
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._signin_test_record import last_campaign
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._store import (
     STORE_OPTIONS,
     open_store,
@@ -468,6 +484,7 @@ ARGUMENT_SPEC = {
     "kind": {"type": "str", "choices": ["run", "assessment", "validation", "enrollment", "signin_test"]},
     "data": {"type": "dict"},
     "data_file": {"type": "path"},
+    "campaign": {"type": "str"},
     "run_id": {"type": "str"},
     "launcher": {"type": "dict", "default": {}},
     "inventory_dir": {"type": "path"},
@@ -484,6 +501,8 @@ def ready(params):
     if params["account_id"] is not None:
         account_id = Shelf.of(params["account_id"], "validation").account_id
         result["first_access"] = first_access(store, account_id)
+        if params["campaign"] is not None:
+            result["campaign"] = last_campaign(store, account_id, params["campaign"])
     return result
 
 

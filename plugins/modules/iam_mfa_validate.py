@@ -82,6 +82,7 @@ extends_documentation_fragment:
   - iamguard.console_mfa.reading
   - iamguard.console_mfa.passwords
   - iamguard.console_mfa.sign_ins
+  - iamguard.console_mfa.sign_ins.window
 seealso:
   - module: iamguard.console_mfa.iam_console_users_info
   - module: iamguard.console_mfa.iam_mfa_info

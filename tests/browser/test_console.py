@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import json
+import pathlib
 import typing as t
 
 import pytest
@@ -17,6 +19,12 @@ from sandbox.authenticator import Authenticator
 from support.observing import ACCOUNT_ID, READ_ACTIONS, Json, Reading, audit_role, evidence, sandbox_of
 
 HOSTILE = "=<img src=x onerror=alert(1)>{{7*7}}"
+POLICY: Json = {
+    "decided_by": "ciso@example.com",
+    "decided_on": "2026-11-01",
+    "effective_from": "2026-11-01",
+    "default": {"devices": {"allowed": ["virtual", "hardware", "fido"]}, "grace_days": 14},
+}
 PHONE, TOKEN = f"arn:aws:iam::{ACCOUNT_ID}:mfa/ada-phone", "GAHT12345678"
 FORCE_MFA = {
     "Version": "2012-10-17",
@@ -134,6 +142,53 @@ def test_without_a_device(page: Page, sandbox: Sandbox) -> None:
     assert found(sandbox)["fay"] == "none"
     sandbox.control.add_device(ACCOUNT_ID, "fay", "virtual", name="fay-phone")
     assert found(sandbox)["fay"] == "none"  # what was before the device contradicts nothing
+
+
+def test_a_campaign_confirms_what_was_done_and_nothing_that_was_only_said(
+    page: Page, sandbox: Sandbox, tmp_path: pathlib.Path
+) -> None:
+    reading, path = Reading(sandbox), tmp_path / "outcomes.json"
+    settings = {"campaign": "c", "since": "2000-01-01", "size": 9, "without_mfa": ["ada", "fay"]}
+    findings = reading.validate(POLICY)["findings"]
+    drawn = reading.campaign(settings, findings)["campaign"]
+    ids = {(test["user_name"], test["test"]): test["id"] for test in drawn["tests"]}
+    outcomes: list[Json] = []
+
+    def tell(name: str, test: str) -> None:
+        time = sandbox.now().isoformat()
+        outcomes.append({"test": ids[name, test], "tester": "Bo", "time": time, "result": "passed"})
+        sandbox.control.advance(1800)
+        page.goto("/_console/")
+
+    sandbox.control.advance(1800)
+    for name, serial in (("ada", PHONE), ("ben", TOKEN)):
+        sign_in(page, sandbox, name)
+        enter(page, code_of(sandbox, serial))
+        expect(page.locator("#who")).to_contain_text("with MFA")
+        tell(name, "with_mfa")
+    sign_in(page, sandbox, "ada")
+    enter(page, f"{(int(code_of(sandbox, PHONE)) + 1) % 10**6:06d}")
+    expect(page.get_by_role("alert")).to_contain_text("incorrect")
+    tell("ada", "wrong_code")
+    sign_in(page, sandbox, "ada")
+    expect(page.get_by_label("MFA code")).to_be_visible()
+    tell("ada", "without_mfa")
+    sign_in(page, sandbox, "fay")
+    page.get_by_role("button", name="Try iam:ListUsers").click()
+    expect(page.get_by_role("status")).to_contain_text("iam:ListUsers: denied.")
+    tell("fay", "without_mfa")
+    tell("ben", "wrong_code")  # who has not tried it
+
+    path.write_text(json.dumps(outcomes))
+    checked = reading.campaign(settings, findings, previous=drawn, outcomes=[str(path)])["campaign"]
+    assert {(test["user_name"], test["test"]): test["status"] for test in checked["tests"]} == {
+        ("ada", "with_mfa"): "confirmed",
+        ("ada", "wrong_code"): "confirmed",
+        ("ada", "without_mfa"): "confirmed",
+        ("ben", "with_mfa"): "confirmed",
+        ("ben", "wrong_code"): "unconfirmed",
+        ("fay", "without_mfa"): "confirmed",
+    }
 
 
 def test_hostile_text_is_shown_as_text(page: Page, sandbox: Sandbox) -> None:

@@ -7,7 +7,6 @@ CloudTrail User Guide in test_sandbox_sign_ins.py; here it is which of them ther
 
 from __future__ import annotations
 
-import html.parser
 import typing as t
 import urllib.parse
 import urllib.request
@@ -16,7 +15,7 @@ import pytest
 
 from sandbox import ControlClient, Sandbox, SandboxServer
 from sandbox.authenticator import Authenticator
-from sandbox.wire import HttpReply, HttpRequest
+from support.console_person import Form, Person
 from support.small_aws import ACCOUNT, GOV, account, aws, inline, policy
 
 Json = dict[str, t.Any]
@@ -44,63 +43,6 @@ USERS = [
 @pytest.fixture
 def sandbox() -> Sandbox:
     return aws(account(users=USERS, alias="example"), account(GOV, partition="aws-us-gov", users=[user("bob")]))
-
-
-class _Form(html.parser.HTMLParser):
-    """The texts of a page by id or role, and the values of hidden fields."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.hidden: dict[str, str] = {}
-        self.options: list[str] = []
-        self.texts: dict[str, str] = {}
-        self._at: str | None = None
-        self.tags: list[str] = []
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        values = {name: value or "" for name, value in attrs}
-        self.tags.append(tag)
-        if values.get("type") == "hidden":
-            self.hidden[values["name"]] = values["value"]
-        if tag == "option":
-            self.options.append(values["value"])
-        self._at = values.get("id") or values.get("role") or tag
-
-    def handle_data(self, data: str) -> None:
-        if self._at and data.strip():
-            self.texts[self._at] = data
-
-    def handle_endtag(self, _tag: str) -> None:
-        self._at = None
-
-
-class Person:
-    """Somebody with a browser that keeps one cookie."""
-
-    def __init__(self, sandbox: Sandbox, agent: str = "Mozilla/5.0 (test)") -> None:
-        self.sandbox, self.agent, self.cookie = sandbox, agent, ""
-        self.reply = HttpReply(0)
-
-    def ask(self, method: str, path: str, **form: str) -> _Form:
-        headers = [("User-Agent", self.agent), ("Cookie", self.cookie), ("Host", "127.0.0.1")]
-        body = urllib.parse.urlencode(form).encode()
-        self.reply = self.sandbox.handle(HttpRequest.of(method, f"http://127.0.0.1{path}", headers, body))
-        self.cookie = self.reply.headers.get("Set-Cookie", self.cookie).partition(";")[0]
-        if self.reply.status == 303:
-            return self.ask("GET", self.reply.headers["Location"])
-        return _Form(self.reply.body.decode())
-
-    def sign_in(self, name: str, password: str | None = None, **more: str) -> _Form:
-        if password is None:
-            password = self.sandbox.control.console_password(ACCOUNT, name)
-        form = {"account": ACCOUNT, "username": name, "password": password, **more}
-        return self.ask("POST", "/_console/signin", **form)
-
-    def answer(self, page: _Form, code: str, serial: str | None = None) -> _Form:
-        return self.ask(
-            "POST", "/_console/mfa", token=page.hidden["token"], serial=serial or page.options[0], code=code
-        )
 
 
 def phone(sandbox: Sandbox, serial: str = PHONE) -> Authenticator:
@@ -335,12 +277,12 @@ def test_other_pages_do_not_exist(sandbox: Sandbox, method: str, path: str) -> N
 def test_over_a_socket(sandbox: Sandbox) -> None:
     with SandboxServer(sandbox) as server:
         page = urllib.request.urlopen(f"{server.url}/_console/").read().decode()
-        assert _Form(page).texts["h1"] == "Sign in as IAM user"
+        assert Form(page).texts["h1"] == "Sign in as IAM user"
         password = ControlClient(server.url).console_password(ACCOUNT, "bob")
         form = urllib.parse.urlencode({"account": ACCOUNT, "username": "bob", "password": password}).encode()
         opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
         page = opener.open(f"{server.url}/_console/signin", form).read().decode()
-    assert "without MFA" in _Form(page).texts["who"]
+    assert "without MFA" in Form(page).texts["who"]
 
 
 def test_a_reset_ends_every_session(sandbox: Sandbox) -> None:

@@ -14,6 +14,7 @@ import botocore.config
 from ansible_collections.iamguard.console_mfa.plugins.module_utils import (
     _console_users,
     _mfa_devices,
+    _signin_tests,
     _signins,
     _validation,
 )
@@ -142,6 +143,20 @@ class Reading:
         options = _signins.Options(window=dt.timedelta(days=days), **more)
         passwords = _console_users.Options(scope or Scope(), bulk, dt.timedelta(hours=4), False, AutomationSignals())
         return _signins.observe(self._account(**account), options, passwords)
+
+    def campaign(
+        self,
+        settings: Json,
+        findings: list[Json],
+        *,
+        previous: Json | None = None,
+        outcomes: t.Iterable[str] = (),
+        reading: _signins.Options | None = None,
+        **account: t.Any,
+    ) -> Json:
+        sources = reading or _signins.Options(window=dt.timedelta(days=90))
+        request = _signin_tests.Request(settings, findings, previous, tuple(outcomes), sources)
+        return _signin_tests.run_campaign(self._account(**account), request)
 
     def validate(
         self,

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._signin_events import (
+    MfaPrompt,
     SignIn,
     Unreadable,
     Who,
@@ -99,7 +100,7 @@ def test_only_users_must_say_whether_mfa_was_used() -> None:
 
 
 NOT_OURS: dict[str, Json] = {
-    "another event of the service": event(eventName="CheckMfa"),
+    "another event of the service": event(eventName="GetSigninToken"),
     "an API call": event(eventName="GetUser", eventSource="iam.amazonaws.com"),
     "an operation of that name of another service": event(eventSource="example.amazonaws.com"),
     "another account": event(recipientAccountId="222233334444", userIdentity__accountId="222233334444"),
@@ -225,3 +226,35 @@ def test_no_value_anywhere_breaks_the_reader(place: str, value: t.Any) -> None:
 @given(broken=st.text())
 def test_no_text_breaks_the_reader(broken: str) -> None:
     assert not isinstance(parse_text(broken, ACCOUNT_ID, NOW), SignIn)
+
+
+# --- the question for MFA --------------------------------------------------------------------------------------------
+
+ASKED = {"eventName": "CheckMfa", "responseElements": {"CheckMfa": "Success"}}
+
+
+def test_a_question_for_mfa_says_whom_and_when() -> None:
+    document = event(**ASKED)
+    assert read(document) == MfaPrompt(
+        document["eventID"],
+        dt.datetime.fromisoformat(document["eventTime"]),
+        document["userIdentity"]["principalId"],
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"eventSource": "example.amazonaws.com"},
+        {"recipientAccountId": "222233334444", "userIdentity__accountId": "222233334444"},
+        {"userIdentity__type": "Root"},
+        {"userIdentity__principalId": MISSING},
+        {"eventID": MISSING},
+        {"eventTime": "soon"},
+        {"eventTime": "2126-11-20T18:34:07Z"},
+        {"userIdentity": []},
+    ],
+    ids=" ".join,
+)
+def test_what_is_no_readable_question_speaks_for_nobody(change: Json) -> None:
+    assert read(event(**ASKED, **change)) is None
