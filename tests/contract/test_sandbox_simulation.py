@@ -148,9 +148,10 @@ def test_resources_are_decided_one_by_one_and_together_by_the_worst() -> None:
     own = policy("iam:EnableMFADevice", resource="arn:aws:iam::*:user/staff/${aws:username}")
     [result] = ask(simulated(own), "iam:EnableMFADevice", ResourceArns=[ALICE, other])
     assert result["EvalDecision"] == "implicitDeny"
-    assert [
-        (one["EvalResourceName"], one["EvalResourceDecision"]) for one in result["ResourceSpecificResults"]
-    ] == [(ALICE, "allowed"), (other, "implicitDeny")]
+    assert [(one["EvalResourceName"], one["EvalResourceDecision"]) for one in result["ResourceSpecificResults"]] == [
+        (ALICE, "allowed"),
+        (other, "implicitDeny"),
+    ]
     assert [one["SourcePolicyId"] for one in result["MatchedStatements"]] == ["user_alice_p0"]
 
 

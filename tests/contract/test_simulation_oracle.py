@@ -15,6 +15,7 @@ import typing as t
 from collections import Counter
 
 from contract.test_policy_oracle import SEED, USER, Generator, Question, ask
+
 from support.small_aws import ACCOUNT, START, Json, account, aws, client
 
 USERS = 600

@@ -57,7 +57,7 @@ class Source:
             end = start + len(json.dumps(statement))
         return {"StartPosition": {"Line": 1, "Column": start + 1}, "EndPosition": {"Line": 1, "Column": end + 1}}
 
-    def keys(self) -> t.Iterator[str]:
+    def asked_keys(self) -> t.Iterator[str]:
         """The context keys that the policy asks for, in conditions and variables, as they are written."""
         for statement in self.statements:
             yield from statement_keys(statement)
@@ -274,7 +274,7 @@ class _Simulation:
         if decision.source == "scp":
             return []
         if self.all_missing or decision.reason == "implicit_deny":
-            asked = [key for source in self.policies.everything for key in source.keys()]
+            asked = [key for source in self.policies.everything for key in source.asked_keys()]
         else:
             asked = [key for source, number in matched for key in statement_keys(source.statements[number])]
         known = {key.lower() for key in self.context}

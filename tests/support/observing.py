@@ -14,7 +14,9 @@ import botocore.config
 from ansible_collections.iamguard.console_mfa.plugins.module_utils import (
     _console_users,
     _mfa_devices,
+    _policy_simulation,
     _signins,
+    _simulate,
     _validation,
 )
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._connection import CallLog, Connection
@@ -41,6 +43,7 @@ READ_ACTIONS = (
     "iam:ListMFADeviceTags",
     "iam:GetAccountSummary",
     "iam:ListAccountAliases",
+    "iam:SimulatePrincipalPolicy",
     "cloudtrail:LookupEvents",
 )
 
@@ -142,6 +145,19 @@ class Reading:
         options = _signins.Options(window=dt.timedelta(days=days), **more)
         passwords = _console_users.Options(scope or Scope(), bulk, dt.timedelta(hours=4), False, AutomationSignals())
         return _signins.observe(self._account(**account), options, passwords)
+
+    def simulation(
+        self,
+        *,
+        bulk: bool = False,
+        scope: Scope | None = None,
+        probes: t.Sequence[str] = _policy_simulation.DEFAULT_PROBES,
+        context: t.Sequence[Json] = (),
+        **account: t.Any,
+    ) -> Json:
+        options = _policy_simulation.Options.parse(probes, context)
+        passwords = _console_users.Options(scope or Scope(), bulk, dt.timedelta(hours=4), False, AutomationSignals())
+        return _simulate.observe(self._account(**account), options, passwords)
 
     def validate(
         self,
