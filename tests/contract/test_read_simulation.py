@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What simulations say of the policies that are in use, against the embedded AWS, whose evaluator is AWS's own logic."""
+"""What simulations say of policies that are in use, against the embedded AWS, whose evaluator knows AWS's logic."""
 
 from __future__ import annotations
 
@@ -25,6 +25,13 @@ LISTED = [
     "iam:ResyncMFADevice",
     "sts:GetSessionToken",
 ]
+
+
+@pytest.fixture(autouse=True)
+def no_waiting_for_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """botocore waits with the machine's clock, which has nothing to do with the sandbox's."""
+    monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _seconds: None)
+    monkeypatch.setattr("botocore.retries.bucket.TokenBucket.acquire", lambda *_args, **_kwargs: True)
 
 
 def document(*statements: Json) -> Json:
@@ -324,13 +331,25 @@ def test_a_user_who_is_denied_alone_is_unknown_and_answers_for_nobody() -> None:
     assert answer["source"]["complete"] is False
 
 
-def test_throttling_to_the_end_is_unknown() -> None:
+@pytest.mark.parametrize(("code", "status"), [("Throttling", 400), ("PolicyEvaluation", 500), ("ServiceFailure", 500)])
+def test_what_fails_to_the_end_is_unknown(code: str, status: int) -> None:
     found = reading(user("alice", AWS_POLICY))
-    found.sandbox.control.fault(operation="SimulatePrincipalPolicy", error={"code": "ServiceFailure"}, times=100)
+    failing = {"code": code, "status": status, "message": "no"}
+    found.sandbox.control.fault(operation="SimulatePrincipalPolicy", error=failing, times=None)
     [row] = found.simulation()["users"]
     assert results(row) == ("unknown", "unknown", None, None)
-    assert row["error"]["code"] == "ServiceFailure"
+    assert (row["error"]["code"], row["error"]["permission"]) == (code, None)
     assert row["message"] == "The policies of this user could not be simulated."
+
+
+def test_every_fifth_call_throttled_changes_nothing() -> None:
+    users = [user(f"user-{n}", document(READ, allow(f"sns:P{n}"))) for n in range(6)]
+    found = reading(*users)
+    throttling = {"code": "Throttling", "status": 400, "message": "Rate exceeded"}
+    found.sandbox.control.fault(operation="*", every=5, times=None, error=throttling)
+    disturbed, undisturbed = found.simulation(), reading(*users).simulation()
+    assert disturbed["users"] == undisturbed["users"]
+    assert disturbed["source"]["complete"] is True
 
 
 def test_when_time_is_up_the_rest_is_unknown() -> None:
