@@ -121,7 +121,10 @@ def simulate(account: Account, options: Options, users: t.Sequence[User], *, dec
 def _settle(account: Account, simulated: Simulated) -> Simulated:
     """Without those who are gone. AWS was asked by name, so users are listed again: of somebody whose name moved
     meanwhile, or whose answer is that of such a one, it is not known who was simulated."""
-    now = {user.user_id: user.arn for user in _iam_api.list_users(account.iam)}
+    try:
+        now = {user.user_id: user.arn for user in _iam_api.list_users(account.iam)}
+    except AwsCallError as failure:
+        return dict.fromkeys(simulated, Fact(error=failure.error))
     found: Simulated = {}
     for user, fact in simulated.items():
         asked = {user, *(fact.value.asked if fact.value else ())}

@@ -168,9 +168,12 @@ class Reading:
         out_of_scope: Json | None = None,
         signals: AutomationSignals | None = None,
         evidence: Json | _signins.Options | None = None,
+        simulating: _policy_simulation.Options | None = None,
         **account: t.Any,
     ) -> Json:
-        inventory = _validation.Inventory(policy, exceptions or {}, out_of_scope or {}, None, None, evidence)
+        inventory = _validation.Inventory(
+            policy, exceptions or {}, out_of_scope or {}, None, None, evidence, simulating
+        )
         options = _console_users.Options(Scope(), bulk, dt.timedelta(hours=4), False, signals or AutomationSignals())
         found = self._account(**account)
         return _validation.validate(found, options, inventory.question(found.read_at))
