@@ -376,8 +376,15 @@ class Simulation:
             "api_enforcement": str(api),
             "can_self_enroll": self.can(ENROLLMENT),
             "can_reset_password": self.can(PASSWORD_RESET),
-            "depends_on": sorted({key for answer in self.answers.values() for key in answer.missing}),
+            "depends_on": sorted(set(self._open_keys())),
         }
+
+    def _open_keys(self) -> t.Iterator[str]:
+        """Those that make a result unknown. AWS also names keys of statements that are about other actions."""
+        for session in (Session.WITHOUT_MFA, Session.ACCESS_KEY):
+            for check, found in self._enforcements(session).items():
+                if found is Enforcement.UNKNOWN:
+                    yield from self.of(session, check).missing
 
     def document(self, account: AccountName) -> Json:
         """Everything, with the commands that ask the same."""

@@ -175,7 +175,8 @@ users:
       returned: success
       type: bool
     depends_on:
-      description: Context keys that policies ask for, that the simulation was not told, and that may have mattered.
+      description: Context keys that policies ask for, and that make a result V(unknown) because the simulation was not
+        told.
       returned: success
       type: list
       elements: str
