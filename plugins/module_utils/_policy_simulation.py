@@ -409,17 +409,19 @@ class Simulation:
         return {"action": action, "resource": str(place), **decisions}
 
     def _deciding(self) -> t.Iterator[Json]:
-        """What decided, wherever AWS names it."""
-        for (session, (action, place)), answer in self.answers.items():
+        """What decided, wherever AWS names it, once for all actions of which it did."""
+        actions: dict[tuple[Session, str, tuple[str, ...], tuple[str, ...]], list[str]] = collections.defaultdict(list)
+        for (session, (action, _place)), answer in self.answers.items():
             if answer.statements or answer.by:
-                yield {
-                    "action": action,
-                    "resource": str(place),
-                    "session": str(session),
-                    "decision": answer.decision or "unknown",
-                    "statements": list(answer.statements),
-                    "denied_by": list(answer.by),
-                }
+                actions[session, answer.decision or "unknown", answer.statements, answer.by].append(action)
+        for (session, decision, statements, by), names in actions.items():
+            yield {
+                "session": str(session),
+                "decision": decision,
+                "statements": list(statements),
+                "denied_by": list(by),
+                "actions": names,
+            }
 
 
 UNREAD: t.Final[Json] = {

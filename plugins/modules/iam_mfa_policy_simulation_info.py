@@ -220,12 +220,11 @@ simulations:
           without_mfa: allowed
           access_key: allowed
       deciding:
-        - action: s3:ListAllMyBuckets
-          resource: "*"
-          session: without_mfa
+        - session: without_mfa
           decision: explicitDeny
           statements: ["RequireMfa (line 12, column 5)"]
           denied_by: []
+          actions: [s3:ListAllMyBuckets]
       commands: ["aws iam simulate-principal-policy --policy-source-arn=arn:aws:iam::111122223333:user/alice"]
   contains:
     simulated_user:
@@ -254,8 +253,8 @@ simulations:
       elements: dict
     deciding:
       description:
-        - Which statements decided, by policy and place in it, where AWS tells; and in C(denied_by) whether the
-          C(organization) or the C(permissions_boundary) does not allow it.
+        - Which C(statements) decided on which C(actions) in which C(session), by policy and place in it, where AWS
+          tells; and in C(denied_by) whether the C(organization) or the C(permissions_boundary) does not allow it.
       returned: success
       type: list
       elements: dict
