@@ -47,12 +47,15 @@ OPTIONS = (
     "prepare_ttl_hours",
     "profile",
     "read_access_keys",
+    "probe_actions",
     "read_mode",
     "region",
     "role_session_name",
     "seed_delivery",
     "sign_in_regions",
     "signin_evidence",
+    "simulate",
+    "simulation_context",
     "source_identity",
     "tag_columns",
     "time_budget",
@@ -78,6 +81,9 @@ FACTS = (
 
 # The same of what console sign-ins say. Source addresses are among it only where they were asked for.
 SIGN_INS = ("complete", "events_from", "others", "read_at", "regions", "unreadable_events", "users", "window")
+
+# The same of simulations of policies.
+SIMULATION = ("cannot_see", "probe_actions", "simulations", "summary", "users")
 
 # What Ansible adds to a registered result.
 ANSIBLES_OWN = ("deprecations", "exception", "invocation", "module_stderr", "module_stdout", "warnings")
@@ -201,7 +207,8 @@ def _judged_body(request: Request, answer: t.Any, clocks: _Clocks, more: t.Seque
         "error": assessment.error,
         "facts": {
             **{key: facts(result) for key, result in results.items()},
-            **_sign_in_facts(found.get("facts", {}).get("sign_ins")),
+            **_asked_for("sign_ins", found, SIGN_INS),
+            **_asked_for("simulation", found, SIMULATION),
             "first_access": request.data.get("first_access"),
         },
         "users": assessment.rows,
@@ -238,9 +245,10 @@ def _plan_of(data: Json) -> list[Json]:
     return (data.get("plan") or {}).get("enrollments") or []
 
 
-def _sign_in_facts(sign_ins: Json | None) -> Json:
-    """Only where evidence was asked for."""
-    return {} if sign_ins is None else {"sign_ins": {key: sign_ins[key] for key in SIGN_INS if key in sign_ins}}
+def _asked_for(name: str, answer: Json, keys: tuple[str, ...]) -> Json:
+    """Facts that are there only where they were asked for."""
+    found = answer.get("facts", {}).get(name)
+    return {} if found is None else {name: {key: found[key] for key in keys if key in found}}
 
 
 def _signin_test_content(request: Request) -> Content:

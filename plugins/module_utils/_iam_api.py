@@ -250,6 +250,30 @@ def list_mfa_device_tags(client: t.Any, serial_number: str) -> dict[str, str] | 
     return {item["Key"]: item["Value"] for item in items}
 
 
+@_operation("iam", "SimulatePrincipalPolicy", absent=("NoSuchEntity",))
+def simulate_principal_policy(
+    client: t.Any,
+    source_arn: str,
+    action_names: t.Sequence[str],
+    resource_arns: t.Sequence[str],
+    context_entries: t.Sequence[Json],
+) -> list[Json] | None:
+    """The results for each action as AWS gives them, or None: no such user. Without resources it is about anything.
+
+    AWS finds the user by the name at the end of the ARN.
+    """
+    resources = {"ResourceArns": list(resource_arns)} if resource_arns else {}
+    return _all_pages(
+        client,
+        "simulate_principal_policy",
+        "EvaluationResults",
+        PolicySourceArn=source_arn,
+        ActionNames=list(action_names),
+        ContextEntries=list(context_entries),
+        **resources,
+    )
+
+
 @_operation("iam", "GetAccountSummary")
 def get_account_summary(client: t.Any) -> dict[str, int]:
     """Counts; ``AccountMFAEnabled`` is about root."""

@@ -62,6 +62,7 @@ class Observed:
 
     ``users``: a row for each console user, as an assessment joins them. ``complete``: everybody was read. ``evidence``:
     by UserId, what iam_console_signin_info says; None where it was not asked for, and then it decides nothing.
+    ``simulation``: by UserId, what simulations of policies say; findings show it, and no verdict is made of it.
     ``first_access``: by UserId, when records first saw a password of the user (ISO 8601), a null where they could not
     be read; None where there are no records. ``contact_tag``: the tag that has a user's address.
     """
@@ -70,6 +71,7 @@ class Observed:
     users: t.Sequence[Json]
     complete: bool
     evidence: t.Mapping[str, Json] | None = None
+    simulation: t.Mapping[str, Json] | None = None
     first_access: t.Mapping[str, str | None] | None = None
     unassigned_devices: t.Sequence[Json] | None = None
     vanished: int = 0
@@ -167,12 +169,16 @@ class Judgement:
         """Compliant, and nobody has anything left to do."""
         return self.compliant and not any(finding.unmet for finding in self.findings)
 
+    def showing(self, simulation: t.Mapping[str, Json] | None) -> Judgement:
+        """The same judgement, whose findings show simulations."""
+        return dataclasses.replace(self, observed=dataclasses.replace(self.observed, simulation=simulation))
+
     def document(self) -> Json:
         """What iam_mfa_validate returns, apart from ``source``."""
         return {
             "compliant": self.compliant,
             "rollout_complete": self.rollout_complete,
-            "findings": [finding.document() for finding in self.findings],
+            "findings": [finding.document() | self._simulated(finding) for finding in self.findings],
             "summary": self.summary(),
             "decisions": list(self.decisions),
             "discrepancies": self._discrepancies(),
@@ -180,6 +186,11 @@ class Judgement:
                 [finding.subject for finding in self.findings], complete=self.observed.complete
             ),
         }
+
+    def _simulated(self, finding: Finding) -> Json:
+        """Only where simulations were asked for; null for who was not simulated."""
+        found = self.observed.simulation
+        return {} if found is None else {"simulation": found.get(finding.subject.user_id or "")}
 
     def summary(self) -> Json:
         verdicts = collections.Counter(finding.ruling.verdict for finding in self.findings)

@@ -15,7 +15,12 @@ import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.iamguard.console_mfa.plugins.module_utils import _connection, _console_users, _signins
+from ansible_collections.iamguard.console_mfa.plugins.module_utils import (
+    _connection,
+    _console_users,
+    _policy_simulation,
+    _signins,
+)
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._iam_api import AwsCallError
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import (
     PATH_PREFIX_FORM,
@@ -92,6 +97,20 @@ SIGN_INS: t.Final[Json] = {
     **SIGN_IN_SOURCES,
     "window_days": {"type": "int", "default": 90},
     "with_source_addresses": {"type": "bool", "default": False},
+}
+
+SIMULATION: t.Final[Json] = {
+    "probe_actions": {"type": "list", "elements": "str", "default": list(_policy_simulation.DEFAULT_PROBES)},
+    "simulation_context": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "name": {"type": "str", "required": True},
+            "type": {"type": "str", "choices": list(_policy_simulation.CONTEXT_TYPES), "default": "string"},
+            "values": {"type": "list", "elements": "str", "required": True},
+        },
+    },
 }
 
 # CloudTrail's event history has no older events (CloudTrail quotas); files may.
@@ -198,6 +217,14 @@ def sign_in_sources(module: t.Any) -> _signins.Options:
         files=None if files is None else tuple(files),
         coverage=coverage,
     )
+
+
+def simulation_options(module: t.Any) -> _policy_simulation.Options:
+    """Of `SIMULATION`."""
+    try:
+        return _policy_simulation.Options.parse(module.params["probe_actions"], module.params["simulation_context"])
+    except _policy_simulation.BadSimulationError as problem:
+        bad_option(module, str(problem))
 
 
 def run_reading(module: t.Any, observe: t.Callable[[Account], Json]) -> None:

@@ -39,6 +39,17 @@ JUDGEMENT = (
 
 # The numbers of a summary that depend on when the record was written.
 AGES = ("data_age_seconds",)
+# What findings show of a simulation; the rest is in the facts.
+SIMULATED = (
+    "console_enforcement",
+    "api_enforcement",
+    "can_self_enroll",
+    "can_reset_password",
+    "depends_on",
+    "simulation",
+    "message",
+    "error",
+)
 
 # The numbers of a plan that an assessment's summary has.
 PLAN_COUNTS = ("to_enroll", "overdue", "next_due")
@@ -53,7 +64,7 @@ def judge_facts(
     contact_tag: str | None = None,
 ) -> tuple[list[Json], Judgement]:
     """``(rows, judgement)`` of the answers ``{console_users, mfa}`` of the two reading modules about one account, and
-    of ``sign_ins`` where evidence was asked for.
+    of ``sign_ins`` where evidence was asked for; findings show what is in ``simulation``.
 
     Raises ValueError (`BadFactsError`, `BadRowError`) for what is not such an answer.
     """
@@ -63,6 +74,7 @@ def judge_facts(
         unassigned_devices, vanished = mfa["unassigned_virtual_devices"], len(users["vanished_users"])
         sign_ins = facts.get("sign_ins")
         evidence = None if sign_ins is None else evidence_by_id(sign_ins)
+        simulation = simulation_by_id(facts.get("simulation"))
         sign_ins_complete = sign_ins is None or sign_ins["complete"] is True
     except (KeyError, TypeError) as problem:
         raise _assessment.BadFactsError(f"not the answers of both reading modules: {problem}") from problem
@@ -72,6 +84,7 @@ def judge_facts(
         users=joined.rows,
         complete=joined.status == "complete" and sign_ins_complete,
         evidence=evidence,
+        simulation=simulation,
         first_access=first_access,
         unassigned_devices=unassigned_devices,
         vanished=vanished,
@@ -90,6 +103,13 @@ def evidence_by_id(sign_ins: Json) -> dict[str, Json]:
             raise TypeError("an entry names no user")
         found[user_id] = entry if user_id not in found else {}
     return found
+
+
+def simulation_by_id(simulation: Json | None) -> dict[str, Json] | None:
+    """What findings show of simulations. Raises KeyError or TypeError for what is none."""
+    if simulation is None:
+        return None
+    return {row["user_id"]: {key: row[key] for key in SIMULATED} for row in simulation["users"]}
 
 
 def read_moment(facts: Json) -> dt.datetime:

@@ -24,7 +24,7 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._clock_skew i
 )
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._console_users import Password, PasswordReader
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._iam_api import AwsCallError
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._judge import Observed, judge
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._judge import Judgement, Observed, judge
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._mfa_devices import (
     DeviceReader,
     UserDevices,
@@ -43,12 +43,20 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._observe impo
     Account,
     Fact,
     Settled,
+    mode,
     read_settled,
+    source,
 )
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._policy import Rules, read_rules
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._rejudge import evidence_by_id, judge_facts
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._policy_simulation import Options as Simulating
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._rejudge import (
+    evidence_by_id,
+    judge_facts,
+    simulation_by_id,
+)
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._signin_evidence import History, describe
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._signins import Both
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._simulate import simulate
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._subject import subject
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._verdict import Fit, fit_of
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._wording import AccountName
@@ -57,12 +65,14 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._wording impo
 @dataclasses.dataclass(frozen=True)
 class Question:
     """What an account is judged by. ``first_access``: as the judge takes it; None: there are no records. ``evidence``:
-    what iam_console_signin_info returned, or how its facts are to be read here; None: sign-ins decide nothing."""
+    what iam_console_signin_info returned, or how its facts are to be read here; None: sign-ins decide nothing.
+    ``simulating``: how policies are simulated, for findings to show it; None: they are not."""
 
     rules: Rules
     first_access: t.Mapping[str, str | None] | None = None
     contact_tag: str | None = None
     evidence: Json | _signins.Options | None = None
+    simulating: Simulating | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,13 +85,14 @@ class Inventory:
     first_access: Json | None
     contact_tag: str | None
     evidence: Json | _signins.Options | None = None
+    simulating: Simulating | None = None
 
     def question(self, now: dt.datetime) -> Question:
         """Raises `PolicyError` with everything that is wrong."""
         rules = read_rules(
             self.policy, exceptions=self.exceptions, out_of_scope=self.out_of_scope, today=now.astimezone(dt.UTC).date()
         )
-        return Question(rules, self.first_access, self.contact_tag, self.evidence)
+        return Question(rules, self.first_access, self.contact_tag, self.evidence, self.simulating)
 
 
 def validate(account: Account, options: _console_users.Options, question: Question) -> Json:
@@ -264,26 +275,38 @@ class _Reading:
         sign_ins = {"sign_ins": self._sign_ins.facts(settled)} if self._sign_ins else {}
         users = self._passwords.answer(_passwords_of(settled))
         mfa = self._devices.answer(_devices_of(settled))
-        source = users["source"] | {
-            key: mfa["source"][key] for key in ("complete", "missing", "calls", "regions", "endpoint")
-        }
         question = self._question
+        facts = {"console_users": users, "mfa": mfa, **sign_ins}
         _rows, judgement = judge_facts(
-            {"console_users": users, "mfa": mfa, **sign_ins},
+            facts,
             question.rules,
             self._account.read_at,
             first_access=question.first_access,
             contact_tag=question.contact_tag,
         )
+        if question.simulating:
+            facts["simulation"] = self._simulate(judgement, settled, question.simulating)
+            judgement = judgement.showing(simulation_by_id(facts["simulation"]))
         rules = question.rules
         return {
             "account": users["account"],
-            "source": source,
+            "source": users["source"] | self._source(settled),
             **judgement.document(),
             "policy": {"document": rules.policy.document(), "sha256": rules.policy_sha256},
             "decisions_document": {"document": rules.decisions_document(), "sha256": rules.decisions_sha256},
-            "facts": {"console_users": users, "mfa": mfa, **sign_ins},
+            "facts": facts,
         }
+
+    def _source(self, settled: Settled[Both]) -> Json:
+        """What only the end knows."""
+        now = source(self._account, mode(self._bulk), settled)
+        return {key: now[key] for key in ("complete", "missing", "calls", "regions", "endpoint", "seconds")}
+
+    def _simulate(self, judgement: Judgement, settled: Settled[Both], options: Simulating) -> Json:
+        """Of those in scope, when all verdicts are given. Nothing that fails here is missing from the reading."""
+        wanted = {finding.subject.user_id for finding in judgement.findings if finding.in_scope}
+        users = [user for user in settled.users if user.user_id in wanted]
+        return simulate(self._account, options, users, decides=False)
 
 
 def _device_facts(fact: Fact[UserDevices]) -> Json:

@@ -57,6 +57,14 @@ options:
       - The same, by what M(iamguard.console_mfa.iam_console_signin_info) returned for the account (for all its users)
         within the last 24 hours. A console user who is not in it is V(unknown).
     type: dict
+  simulate:
+    description:
+      - Whether AWS simulates the policies of the users in scope as well, as
+        M(iamguard.console_mfa.iam_mfa_policy_simulation_info) does, so that findings show whether these ask for MFA.
+      - An aid to set up policies. It never changes a verdict, and what of it could not be read is missing from
+        findings, not from the reading.
+    type: bool
+    default: false
   max_clock_skew:
     description:
       - By how many seconds this machine's clock may differ from AWS's. More than 60 give a warning.
@@ -66,7 +74,8 @@ options:
 notes:
   - >-
     Needs the permissions of M(iamguard.console_mfa.iam_console_users_info) and M(iamguard.console_mfa.iam_mfa_info),
-    and with O(signin_evidence) those of M(iamguard.console_mfa.iam_console_signin_info).
+    with O(signin_evidence) those of M(iamguard.console_mfa.iam_console_signin_info), and with O(simulate)
+    C(iam:SimulatePrincipalPolicy).
   - >-
     With O(read_mode=live), users whose listed virtual devices already meet what is asked are not asked for further
     devices. With O(read_mode=bulk), nobody is a gap before password and devices were looked up live.
@@ -83,10 +92,12 @@ extends_documentation_fragment:
   - iamguard.console_mfa.passwords
   - iamguard.console_mfa.sign_ins
   - iamguard.console_mfa.sign_ins.window
+  - iamguard.console_mfa.simulation
 seealso:
   - module: iamguard.console_mfa.iam_console_users_info
   - module: iamguard.console_mfa.iam_mfa_info
   - module: iamguard.console_mfa.iam_console_signin_info
+  - module: iamguard.console_mfa.iam_mfa_policy_simulation_info
 """
 
 EXAMPLES = r"""
@@ -323,6 +334,12 @@ findings:
         RV(iamguard.console_mfa.iam_console_signin_info#module:users[]); null where that was not asked for.
       returned: success
       type: dict
+    simulation:
+      description: What the simulation of the user's policies says, as in
+        RV(iamguard.console_mfa.iam_mfa_policy_simulation_info#module:users[]); null for who is excepted, out of scope
+        or gone. Its C(simulation) is the place in C(facts.simulation.simulations).
+      returned: with O(simulate=true)
+      type: dict
     discrepancies:
       description: What is no gap but worth a look, each with C(code), C(message) and C(remediation).
       returned: success
@@ -387,7 +404,8 @@ facts:
   description: >-
     What was observed, as M(iamguard.console_mfa.iam_console_users_info) (C(console_users)) and
     M(iamguard.console_mfa.iam_mfa_info) (C(mfa)) return it, and where evidence was asked for, as
-    M(iamguard.console_mfa.iam_console_signin_info) does (C(sign_ins)).
+    M(iamguard.console_mfa.iam_console_signin_info) does (C(sign_ins)), and where simulations were,
+    M(iamguard.console_mfa.iam_mfa_policy_simulation_info) (C(simulation)).
   returned: success
   type: dict
   sample: {"console_users": {}, "mfa": {}}
@@ -408,12 +426,14 @@ import datetime as dt
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._module import (
     PASSWORDS,
     SIGN_INS,
+    SIMULATION,
     bad_option,
     everybody,
     password_options,
     reading_module,
     run_reading,
     sign_in_options,
+    simulation_options,
 )
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._policy import PolicyError
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._validation import Inventory, check_clock, validate
@@ -427,6 +447,7 @@ JUDGING = {
     "max_clock_skew": {"type": "int", "default": 300},
     "signin_evidence": {"type": "bool", "default": False},
     "evidence": {"type": "dict"},
+    "simulate": {"type": "bool", "default": False},
 }
 
 
@@ -441,8 +462,18 @@ def evidence_option(module):
     return sign_in_options(module) if read_here else given
 
 
+def simulating_option(module):
+    """How policies are simulated, or None."""
+    if module.params["simulate"]:
+        return simulation_options(module)
+    for name, option in SIMULATION.items():
+        if module.params[name] != option["default"]:
+            bad_option(module, f"{name} is set, but policies are not simulated: set simulate")
+    return None
+
+
 def main():
-    module = reading_module(PASSWORDS | SIGN_INS | JUDGING)
+    module = reading_module(PASSWORDS | SIGN_INS | SIMULATION | JUDGING)
     options = password_options(module, everybody())
     inventory = Inventory(
         policy=module.params["policy"],
@@ -451,6 +482,7 @@ def main():
         first_access=module.params["first_access"],
         contact_tag=module.params["contact_tag"],
         evidence=evidence_option(module),
+        simulating=simulating_option(module),
     )
 
     def observe(account):

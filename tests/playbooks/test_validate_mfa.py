@@ -420,6 +420,25 @@ def test_sign_ins_decide_where_they_are_asked_for(well_fleet: Fleet) -> None:
     }
 
 
+def test_policies_are_simulated_where_that_is_asked_for(well_fleet: Fleet) -> None:
+    """It costs what it says, is kept in the record, and an account where it is denied is no worse for it."""
+    well_fleet.sandbox.control.fault(operation="SimulatePrincipalPolicy", account_id=NEVER, deny=True, times=None)
+    well_fleet.all_vars |= {"console_mfa_simulate": True, "console_mfa_probe_actions": ["s3:ListAllMyBuckets"]}
+    run = well_fleet.validate()
+    assert run.status == 0, run.output
+    assert {name: (row["status"], row["compliant"]) for name, row in run.rows.items()} == dict.fromkeys(
+        ("well", "stale", "never"), ("complete", True)
+    )
+    assert "The policies of 1 users in scope were simulated with 6 calls" in " ".join(run.output.split())
+    for account_id, wanted in ((WELL, "inconclusive"), (NEVER, "unknown")):
+        record = well_fleet.latest(account_id, "validation")
+        [finding] = record["judgement"]["findings"]
+        assert (finding["verdict"], finding["simulation"]["console_enforcement"]) == ("compliant", wanted)
+        assert record["facts"]["simulation"]["probe_actions"] == ["s3:ListAllMyBuckets"]
+        assert (record["options"]["simulate"], record["options"]["not_recorded"]) == (True, [])
+        assert list(judge_again(record)) == []
+
+
 def test_the_report_comes_when_every_account_fails(well_fleet: Fleet) -> None:
     record_of_before(well_fleet, WELL, dt.timedelta(hours=1))
     run = well_fleet.validate("--extra-vars", "console_mfa_endpoint_url=http://127.0.0.1:1")

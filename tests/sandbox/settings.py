@@ -81,6 +81,14 @@ class Settings:
     secret_deletion_seconds: float = 0.0
     # Code for tags of a device that is not virtual.
     non_virtual_tags_code: str = "InvalidInput"
+    # Simulation: actions that are refused together with others ("require different authorization information"; which
+    # those are is not documented), names apart by spaces.
+    simulation_apart: str = ""
+    # Whether it leaves out what SCPs say under conditions (the guide of 2023) or not (botocore's model 1.44.5).
+    simulation_ignores_conditional_scps: bool = False
+    # Whether the context keys that it misses are always told of all statements, or, where something was decided, of the
+    # statements that decided (as it was seen).
+    simulation_tells_all_missing: bool = False
 
     def change(self, values: dict[str, t.Any]) -> None:
         """Refuses names that do not exist, and values that mean nothing: a typing error must not pass for a

@@ -14,8 +14,10 @@ import botocore.config
 from ansible_collections.iamguard.console_mfa.plugins.module_utils import (
     _console_users,
     _mfa_devices,
+    _policy_simulation,
     _signin_tests,
     _signins,
+    _simulate,
     _validation,
 )
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._connection import CallLog, Connection
@@ -42,6 +44,7 @@ READ_ACTIONS = (
     "iam:ListMFADeviceTags",
     "iam:GetAccountSummary",
     "iam:ListAccountAliases",
+    "iam:SimulatePrincipalPolicy",
     "cloudtrail:LookupEvents",
 )
 
@@ -158,6 +161,19 @@ class Reading:
         request = _signin_tests.Request(settings, findings, previous, tuple(outcomes), sources)
         return _signin_tests.run_campaign(self._account(**account), request)
 
+    def simulation(
+        self,
+        *,
+        bulk: bool = False,
+        scope: Scope | None = None,
+        probes: t.Sequence[str] = _policy_simulation.DEFAULT_PROBES,
+        context: t.Sequence[Json] = (),
+        **account: t.Any,
+    ) -> Json:
+        options = _policy_simulation.Options.parse(probes, context)
+        passwords = _console_users.Options(scope or Scope(), bulk, dt.timedelta(hours=4), False, AutomationSignals())
+        return _simulate.observe(self._account(**account), options, passwords)
+
     def validate(
         self,
         policy: Json,
@@ -168,9 +184,12 @@ class Reading:
         signals: AutomationSignals | None = None,
         evidence: Json | _signins.Options | None = None,
         first_access: Json | None = None,
+        simulating: _policy_simulation.Options | None = None,
         **account: t.Any,
     ) -> Json:
-        inventory = _validation.Inventory(policy, exceptions or {}, out_of_scope or {}, first_access, None, evidence)
+        inventory = _validation.Inventory(
+            policy, exceptions or {}, out_of_scope or {}, first_access, None, evidence, simulating
+        )
         options = _console_users.Options(Scope(), bulk, dt.timedelta(hours=4), False, signals or AutomationSignals())
         found = self._account(**account)
         return _validation.validate(found, options, inventory.question(found.read_at))

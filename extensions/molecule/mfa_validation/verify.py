@@ -59,6 +59,33 @@ def check_numbers(name: str, record: dict[str, t.Any]) -> None:
     )
 
 
+PROBE = "s3:ListAllMyBuckets"
+SESSIONS = {"with_mfa": "true", "without_mfa": "false"}
+
+
+def check_simulations(name: str, record: dict[str, t.Any], iam: t.Any) -> None:
+    """Whatever is shown of a user in scope, from whose simulation it may be, is what AWS says of that very user."""
+    simulations = record["facts"]["simulation"]["simulations"]
+    for finding in record["judgement"]["findings"]:
+        shown, user_name = finding["simulation"], finding["user_name"]
+        decided = finding["verdict"] in ("excepted", "out_of_scope")
+        check(f"whether {user_name!r} in {name} is simulated", not decided, shown is not None)
+        if shown is None:
+            continue
+        [probe] = [one for one in simulations[shown["simulation"]]["probes"] if one["action"] == PROBE]
+        for session, value in SESSIONS.items():
+            mfa = {
+                "ContextKeyName": "aws:MultiFactorAuthPresent",
+                "ContextKeyType": "boolean",
+                "ContextKeyValues": [value],
+            }
+            answer = iam.simulate_principal_policy(
+                PolicySourceArn=finding["arn"], ActionNames=[PROBE], ContextEntries=[mfa]
+            )
+            [result] = answer["EvaluationResults"]
+            check(f"{PROBE} of {user_name!r} {session} in {name}", result["EvalDecision"], probe[session])
+
+
 def main(store: str, account_id: str, role_arn: str, external_id: str) -> None:
     paths = sorted((pathlib.Path(store) / account_id / "validation").glob("*.json"))
     checked, first, second = (json.loads(path.read_text(encoding="utf-8")) for path in paths)
@@ -67,13 +94,15 @@ def main(store: str, account_id: str, role_arn: str, external_id: str) -> None:
     check("the predecessor of the first real run", None, first["previous"])
     check("the predecessor of the second run", {"name": first["name"], "sha256": first["sha256"]}, second["previous"])
     check("the judgement under --check", first["judgement"], checked["judgement"])
-    truth = seen(client_of(role_arn, external_id))
+    iam = client_of(role_arn, external_id)
+    truth = seen(iam)
     for path, record in zip(paths, (checked, first, second), strict=True):
         check(f"the account of {path.name}", account_id, record["account_id"])
         check(f"the hash of {path.name}", hash_of(record), record["sha256"])
         check(f"the mark of the sandbox in {path.name}", True, record["sandbox"])
         check_users(path.name, record, truth)
         check_numbers(path.name, record)
+    check_simulations(paths[-1].name, second, iam)
     known = {user["user_id"] for user in first["users"] if user["console_access"] == "enabled"}
     check("whose first password the second run knows of", known, set(second["facts"]["first_access"]))
     print(f"{account_id}: {len(paths)} records judge {len(truth)} console users that boto3 sees")

@@ -318,6 +318,25 @@ def test_agrees_with_the_second_judge(world: World) -> None:
     assert found == expected
 
 
+SIMULATIONS = st.dictionaries(
+    st.sampled_from([user_id(name) for name in NAMES]),
+    st.fixed_dictionaries({"console_enforcement": st.sampled_from(["enforced", "not_enforced", "unknown", 1, None])}),
+)
+
+
+@USUAL
+@given(worlds(), SIMULATIONS)
+def test_simulations_change_no_verdict(world: World, simulations: Json) -> None:
+    """Whatever they say, nothing but what findings show of them is another."""
+    before = world.judge()
+    document = before.showing(simulations).document()
+    shown = {found["user_id"]: found.pop("simulation") for found in document["findings"]}
+    assert document == before.document()
+    assert {key: value for key, value in shown.items() if value} == {
+        key: value for key, value in simulations.items() if key in shown
+    }
+
+
 ALWAYS_GAPS = {"unknown", "contradicted", "undecided", "overdue", "exception_expired", "scope_expired"}
 NEVER_GAPS = {"compliant", "excepted", "out_of_scope", "pending"}
 

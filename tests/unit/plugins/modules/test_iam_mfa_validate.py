@@ -159,3 +159,26 @@ def test_evidence_that_cannot_be_had_is_refused(runner: Runner, options: Json, w
     answer = runner.run(iam_mfa_validate, **ROLE, policy=POLICY, **options)
     assert answer["failed"] is True
     assert words in answer["msg"]
+
+
+def test_simulations_are_shown_where_they_are_asked_for(runner: Runner) -> None:
+    """Under --check they are the same; and the findings are those without, but for them."""
+    answers = [
+        runner.run(iam_mfa_validate, check=check, **ROLE, policy=POLICY, simulate=True, probe_actions=["iam:ListUsers"])
+        for check in (True, False)
+    ]
+    assert answers[0]["findings"] == answers[1]["findings"]
+    assert answers[1]["facts"]["simulation"]["probe_actions"] == ["iam:ListUsers"]
+    assert [found.pop("simulation")["console_enforcement"] for found in answers[1]["findings"]] == ["inconclusive"] * 2
+    assert answers[1]["findings"] == runner.run(iam_mfa_validate, **ROLE, policy=POLICY)["findings"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"probe_actions": ["iam:ListUsers"]}, {"simulation_context": [{"name": "aws:SourceIp", "values": ["::1"]}]}],
+    ids=["probe_actions", "simulation_context"],
+)
+def test_how_to_simulate_without_simulating_is_refused(runner: Runner, options: t.Any) -> None:
+    answer = runner.run(iam_mfa_validate, **ROLE, policy=POLICY, **options)
+    assert answer["failed"] is True
+    assert "policies are not simulated: set simulate" in answer["msg"]

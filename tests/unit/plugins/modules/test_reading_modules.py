@@ -15,6 +15,7 @@ from ansible_collections.iamguard.console_mfa.plugins.modules import (
     iam_console_signin_info,
     iam_console_users_info,
     iam_mfa_info,
+    iam_mfa_policy_simulation_info,
 )
 from sandbox import Sandbox, SandboxServer
 from support.module_runs import EXTERNAL_ID, GOV, HUB, MEMBER, Runner, scenario
@@ -30,6 +31,7 @@ def runner(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
 
 ROLE = {"assume_role_arn": f"arn:aws:iam::{MEMBER}:role/audit", "external_id": EXTERNAL_ID}
 MODULES = {"users": iam_console_users_info, "mfa": iam_mfa_info, "sign-ins": iam_console_signin_info}
+MODULES["simulation"] = iam_mfa_policy_simulation_info
 EACH = pytest.mark.parametrize("module", MODULES.values(), ids=MODULES)
 
 
@@ -105,6 +107,36 @@ def test_sign_ins_from_files(runner: Runner, tmp_path: t.Any) -> None:
     answer = runner.run(iam_console_signin_info, **ROLE, event_files=[str(events)])
     assert answer["failed"] is True
     assert answer["msg"] == f"account {MEMBER}: event_files: {events}: is not JSON (line 1, column 2)"
+
+
+def test_simulations_through_an_assumed_role(runner: Runner) -> None:
+    runner.as_user(HUB, "pipeline")
+    answer = runner.run(iam_mfa_policy_simulation_info, **ROLE, user_names=["SVC-X", "ghost", "admin"])
+    assert answer["changed"] is False
+    [service] = answer["users"]
+    assert (service["user_name"], service["console_enforcement"]) == ("svc-x", "inconclusive")
+    assert answer["absent_users"] == ["ghost"]
+    assert answer["source"]["calls"]["SimulatePrincipalPolicy"] == 6
+    assert answer["summary"]["by_console_enforcement"]["inconclusive"] == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"probe_actions": []}, "probe_actions must be 1 to 50 actions"),
+        ({"probe_actions": ["s3:*", "ec2"]}, "probe_actions[1] 'ec2' is not the name"),
+        (
+            {"simulation_context": [{"name": "aws:MultiFactorAuthPresent", "values": ["true"]}]},
+            "simulation_context[0]: aws:MultiFactorAuthPresent is what is varied",
+        ),
+    ],
+)
+def test_simulations_that_cannot_be_meant_are_refused(runner: Runner, options: t.Any, words: str) -> None:
+    runner.as_user(HUB, "pipeline")
+    answer = runner.run(iam_mfa_policy_simulation_info, **ROLE, **options)
+    assert answer["failed"] is True
+    assert words in answer["msg"]
+    assert runner.sandbox.control.calls(MEMBER) == {}
 
 
 @EACH
