@@ -38,6 +38,7 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._desk_options
     MAX_TRIES,
     Place,
     Visit,
+    connection_of,
     read_visits,
 )
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._desk_sitting import Sitting
@@ -105,7 +106,7 @@ class ActionModule(ActionBase):
         return result | _told(sittings, own["operator"], self._sources)
 
     def _sittings(self, arguments: Json, own: Json, visits: list[Visit]) -> list[Sitting]:
-        connection = {name: value for name, value in arguments.items() if name not in {*DESK, *COMMON}}
+        connection = connection_of(arguments)
 
         def run(options: Json) -> Json:
             return self._run_module(connection | options)

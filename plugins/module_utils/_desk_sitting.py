@@ -124,7 +124,7 @@ class Sitting:
         text = str(answer.get("msg") or "the module gave no answer")
         for code in hidden:
             text = text.replace(code, "(hidden)")
-        return _enrollment_of(self.visit, Refusal("no_answer", text.rstrip("."), "Nothing else is known. Run again."))
+        return _enrollment_of(self.visit, Refusal("no_answer", text.rstrip("."), "Put that right and run again."))
 
 
 def _enrollment_of(visit: Visit, why: Refusal) -> Json:
