@@ -370,6 +370,7 @@ def test_who_prepares_cannot_enable_and_who_enables_cannot_remove(tmp_path: path
     assert (refusal["enrollment"]["code"], desk.devices()) == ("access_denied", [])
     assert "iam:EnableMFADevice" in refusal["msg"]
     desk.role = ENABLE
+    assert desk.prepare()["changed"] is False  # as the desk asks first
     assert "failed" not in paths.enable(desk)
     for name in (PREPARE, ENABLE):
         desk.role = name
