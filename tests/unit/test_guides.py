@@ -17,6 +17,7 @@ import yaml
 
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._match import MATCH_KEYS
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._policy import Rules, read_rules
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._policy_simulation import Enforcement, Options
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._verdict import Verdict
 
 GUIDE = pathlib.Path(__file__).parents[2] / "docs" / "docsite" / "rst" / "policy_guide.rst"
@@ -63,3 +64,12 @@ def test_the_guide_names_every_key_of_match_and_every_verdict() -> None:
 
 def test_the_guide_fails_on_verdicts_that_there_are(variables: dict[str, t.Any]) -> None:
     assert set(variables["console_mfa_fail_on"]) <= {str(verdict) for verdict in Verdict}
+
+
+def test_what_the_simulation_guide_sets_is_understood_and_its_words_are_those_of_the_code() -> None:
+    text = (GUIDE.parent / "simulation_guide.rst").read_text(encoding="utf-8")
+    [block] = re.findall(r"^\.\. code-block:: yaml\n\n((?:   .*\n|\n)+)", text, re.MULTILINE)
+    found = yaml.safe_load(textwrap.dedent(block))
+    options = Options.parse(found["console_mfa_probe_actions"], found["console_mfa_simulation_context"])
+    assert [entry.name for entry in options.entries] == ["aws:SourceIp"]
+    assert re.findall(r"^``(\w+)``  ", text, re.MULTILINE) == [str(word) for word in Enforcement]
