@@ -18,6 +18,7 @@ import yaml
 from ansible_collections.iamguard.console_mfa.plugins.module_utils import _enroll_codes
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._match import MATCH_KEYS
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._policy import Rules, read_rules
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._policy_simulation import Enforcement, Options
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._verdict import Verdict
 from support.desk import APP, CODE, GOOD, HOLDS, enabled, prepared, refused, session
 
@@ -80,3 +81,12 @@ def test_the_session_of_the_desk_guide_is_what_the_desk_shows() -> None:
     held = session((APP, "y"), (CODE, "12345"), GOOD, GOOD, (HOLDS, "q"), answers=[prepared(), slow, enabled()])
     held.hold(*example[0]["tasks"][0]["iamguard.console_mfa.console_mfa_desk"]["enrollments"])
     assert shown.strip() == "\n".join(held.shown).strip()
+
+
+def test_what_the_simulation_guide_sets_is_understood_and_its_words_are_those_of_the_code() -> None:
+    text = (GUIDE.parent / "simulation_guide.rst").read_text(encoding="utf-8")
+    [block] = re.findall(r"^\.\. code-block:: yaml\n\n((?:   .*\n|\n)+)", text, re.MULTILINE)
+    found = yaml.safe_load(textwrap.dedent(block))
+    options = Options.parse(found["console_mfa_probe_actions"], found["console_mfa_simulation_context"])
+    assert [entry.name for entry in options.entries] == ["aws:SourceIp"]
+    assert re.findall(r"^``(\w+)``  ", text, re.MULTILINE) == [str(word) for word in Enforcement]
