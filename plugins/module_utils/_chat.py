@@ -17,6 +17,7 @@ import datetime as dt
 import re
 import typing as t
 
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._fleet_decisions import statuses
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._report import age_text, plural
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_views import (
     AccountView,
@@ -66,7 +67,7 @@ def chat(views: t.Sequence[AccountView], changes: t.Iterable[Changes] = (), *, c
         _accounts(views),
         _gaps(judged, numbers),
         _ahead(numbers),
-        _decisions(numbers),
+        _decisions(numbers, statuses(views)),
         _look(numbers),
         _named("Red", [view for view in views if view.level is Level.RED], _why),
         _named("Most gaps", _most_gaps(views), lambda view: str(view.numbers.counts.gaps)),
@@ -116,15 +117,15 @@ def _ahead(numbers: Numbers) -> str:
     return f"{plural(numbers.counts.ahead, 'console user')} due later{first}."
 
 
-def _decisions(numbers: Numbers) -> str:
+def _decisions(numbers: Numbers, decisions: t.Mapping[str, int]) -> str:
     excepted, left_out = (numbers.by_verdict.get(str(one), 0) for one in (Verdict.EXCEPTED, Verdict.OUT_OF_SCOPE))
     parts = [
         f"{count} {words}"
         for count, words in (
             (excepted, "excepted"),
             (left_out, "out of scope"),
-            (numbers.decisions.get("expiring", 0), "to expire soon"),
-            (numbers.decisions.get("stale", 0), "stale"),
+            (decisions.get("expiring", 0), "to expire soon"),
+            (decisions.get("stale", 0), "stale"),
         )
         if count
     ]

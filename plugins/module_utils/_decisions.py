@@ -259,23 +259,32 @@ def read_account_decisions(value: object, limits: Limits, errors: list[str]) -> 
 def same_person(approver: str, user: str) -> bool:
     """Whether an approver, as somebody wrote it down, is the user of this name (or of this contact address).
 
-    Compared are the names and what stands before an ``@``: ``Alice Doe <alice@example.com>``, ``alice+aws@example.com``
-    and ``arn:aws:iam::111122223333:user/ops/alice`` are all the user ``alice``.
+    Compared are names and what stands before an ``@``: ``Alice Doe <alice@example.com>``, ``alice+aws@example.com``,
+    ``mailto:alice@example.com`` and ``arn:aws:iam::111122223333:user/ops/alice`` are all the user ``alice``, and among
+    several approvers each one counts.
     """
     return not _names_of(approver).isdisjoint(_names_of(user))
 
 
+# What stands between several people. A comma may also be in the name of a user, which counts as a whole, too.
+_BETWEEN = re.compile(r"[,;&\n]|\s(?:and|or)\s")
+
+
 def _names_of(text: str) -> set[str]:
     whole = fold(re.sub(r"\([^()]*\)", "", text).strip())
+    return {name for part in (whole, *_BETWEEN.split(whole)) for name in _names_of_one(part.strip()) if name}
+
+
+def _names_of_one(whole: str) -> set[str]:
     in_brackets = re.search(r"<([^<>]*)>", whole)
-    address = in_brackets[1].strip() if in_brackets else whole
-    mailbox = address.partition("@")[0]
+    address = (in_brackets[1].strip() if in_brackets else whole).removeprefix("mailto:")
+    mailbox = address.partition("@")[0].strip("\"'")
     names = {whole, address, mailbox}
     if address != mailbox:
         names.add(mailbox.partition("+")[0])
-    if whole.startswith("arn:"):
-        names.add(whole.rpartition("/")[2])
-    return {name for name in names if name}
+    if address.startswith(("arn:", "user/")):
+        names.add(address.rpartition("/")[2])
+    return names
 
 
 # --- levels of the inventory -----------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ import datetime as dt
 import enum
 import typing as t
 
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._decisions import Decision
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._decisions import Decision, DecisionKind
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import (
     STALE_AFTER,
     TAG_USER_ID,
@@ -28,7 +28,7 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._remediation 
     Who,
     delete_login_profile,
 )
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._standing import State
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._standing import Standing, State
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._verdict import Case, Ruling, Verdict
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._wording import (
     AccountName,
@@ -88,8 +88,9 @@ def _of_sign_ins(case: Case, ruling: Ruling, account: AccountName) -> t.Iterator
         decision = ruling.standing.decision
         if user.last_used and user.last_used.date() >= decision.approved_on:
             yield _exempt_user_signed_in(user.last_used, decision)
+    why = "A console password that nobody uses is only good for an intruder."
     for code, text in _unused_passwords(case):
-        yield Discrepancy(code, text, _unused_password_remedy(case, ruling, account))
+        yield Discrepancy(code, text, _unused_password_remedy(case, account, why))
 
 
 def _unused_passwords(case: Case) -> t.Iterator[tuple[Code, str]]:
@@ -118,13 +119,19 @@ def _exempt_user_signed_in(last_used: dt.datetime, decision: Decision) -> Discre
     return Discrepancy(Code.EXEMPT_USER_SIGNED_IN, text, Remediation(Who.OPERATOR, Action.INVESTIGATE, todo))
 
 
-def _unused_password_remedy(case: Case, ruling: Ruling, account: AccountName) -> Remediation:
+def _unused_password_remedy(case: Case, account: AccountName, why: str) -> Remediation:
     """Never the command that would take away a password which is kept for emergencies."""
-    if ruling.verdict is Verdict.EXCEPTED and ruling.standing:
-        path = ruling.standing.decision.path
-        text = f"If {path} is for emergencies, this is as it should be. Otherwise end it and delete the login profile."
-        return Remediation(Who.OPERATOR, Action.REVIEW_DECISION, text)
-    return delete_login_profile(case, account, "A console password that nobody uses is only good for an intruder.")
+    kept = next((one for one in case.standings if _keeps_password(one)), None)
+    if kept is None:
+        return delete_login_profile(case, account, why)
+    path = kept.decision.path
+    text = f"If {path} is for emergencies, this is as it should be. Otherwise end it and delete the login profile."
+    return Remediation(Who.OPERATOR, Action.REVIEW_DECISION, text)
+
+
+def _keeps_password(standing: Standing) -> bool:
+    """Whatever the verdict: also of somebody whose exception has just expired, or was not needed."""
+    return standing.decision.kind is DecisionKind.EXCEPTION and standing.state is not State.STALE
 
 
 def _of_automation(case: Case, account: AccountName) -> t.Iterator[Discrepancy]:
@@ -132,7 +139,7 @@ def _of_automation(case: Case, account: AccountName) -> t.Iterator[Discrepancy]:
     if case.subject.has_password and automation is not None and automation.suspected:
         text = f"Looks like a program, which needs no console password: {joined(automation.reasons, '; ')}."
         why = "If it is one, it does not sign in to the console."
-        yield Discrepancy(Code.SUSPECTED_AUTOMATION, text, delete_login_profile(case, account, why))
+        yield Discrepancy(Code.SUSPECTED_AUTOMATION, text, _unused_password_remedy(case, account, why))
 
 
 def _of_devices(case: Case, account: AccountName) -> t.Iterator[Discrepancy]:
@@ -196,14 +203,21 @@ def of_unassigned_devices(
         serial, tags = device.get("serial_number"), device.get("tags")
         if not isinstance(serial, str) or (isinstance(tags, dict) and tags.get(TAG_USER_ID) in console_user_ids):
             continue
-        suspect = device.get("suspected_user")
-        whose = f", perhaps of {suspect}, to judge by its name" if suspect else ""
-        unread = "" if isinstance(tags, dict) else "; its tags could not be read"
-        text = f"{serial} is a virtual MFA device that is assigned to nobody{whose}{unread}."
-        todo = (
-            f"Ask whose it is. Unless it is about to be enabled, delete it in account {account}; that frees its name."
-        )
-        command = iam_command("delete-virtual-mfa-device", account, serial_number=serial)
-        remedy = Remediation(Who.OPERATOR, Action.DELETE_ORPHAN_DEVICE, todo, (command,))
-        found.append(Discrepancy(Code.ORPHAN_DEVICE, text, remedy, serial))
+        found.append(_orphan(serial, device.get("suspected_user"), account, tags_known=isinstance(tags, dict)))
     return sorted(found, key=lambda item: item.serial_number or "")
+
+
+def _orphan(serial: str, suspect: object, account: AccountName, *, tags_known: bool) -> Discrepancy:
+    text = f"{serial} is a virtual MFA device that is assigned to nobody"
+    text += f", perhaps of {suspect}, to judge by its name" if suspect else ""
+    if not tags_known:  # it may be the one that was prepared for a user, and delivered
+        todo = (
+            f"See to it that the role which reads account {account} may call iam:ListMFADeviceTags, and run again. "
+            "Delete nothing before: the device may have been prepared for a user."
+        )
+        remedy = Remediation(Who.OPERATOR, Action.READ_AGAIN, todo)
+        return Discrepancy(Code.ORPHAN_DEVICE, f"{text}; its tags could not be read.", remedy, serial)
+    todo = f"Ask whose it is. Unless it is about to be enabled, delete it in account {account}; that frees its name."
+    command = iam_command("delete-virtual-mfa-device", account, serial_number=serial)
+    remedy = Remediation(Who.OPERATOR, Action.DELETE_ORPHAN_DEVICE, todo, (command,))
+    return Discrepancy(Code.ORPHAN_DEVICE, f"{text}.", remedy, serial)

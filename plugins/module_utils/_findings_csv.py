@@ -76,7 +76,7 @@ def findings_csv(views: t.Iterable[AccountView]) -> t.Iterator[bytes]:
 
 
 def account_lines(view: AccountView) -> bytes:
-    """The lines of an account; one that only says so where there is no finding because nothing was judged."""
+    """The lines of an account; one about the account alone where there is no finding, so that none is missing."""
     account = [
         cell(view.name),
         cell(view.account_id),
@@ -84,7 +84,7 @@ def account_lines(view: AccountView) -> bytes:
         list_cell(view.reasons),
         _time(view.read_at),
     ]
-    if view.record is not None and view.record.judged:
+    if view.record is not None and view.record.findings:
         return csv_lines([*account, *_user(finding)] for finding in view.record.findings)
     if view.status == "left_out":
         account[3] = cell(view.note or "")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._fleet_decisions import statuses
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import Json, iso
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._report import Row, holds_everywhere
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._report import fleet_summary as rows_summary
@@ -59,7 +60,7 @@ def fleet_summary(views: t.Sequence[AccountView]) -> Json:
         "accounts": {"all": len(views), **{str(level): levels.count(level) for level in Level}},
         "accounts_that_fail": sum(bool(view.reasons) for view in views),
         "accounts_without_numbers": len(expected) - len(judged),
-        "numbers": _numbers(total(judged)),
+        "numbers": _numbers(total(judged)) | {"decisions": statuses(views)},
     }
 
 

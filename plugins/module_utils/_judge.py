@@ -269,35 +269,59 @@ def _subjects(rows: t.Iterable[Json]) -> list[Subject]:
 
 def _case(user: Subject, observed: Observed, rules: Rules, index: DecisionIndex, today: dt.date) -> Case:
     placement = rules.policy.place(user)
-    first_access, recorded = _first_access(user, observed.first_access, today)
+    first_access = _first_access(user, observed.first_access, today)
+    due = _due(rules, placement, first_access, today)
     return Case(
         subject=user,
         placement=placement,
         standings=index.standings(user, today, observed.contact_tag),
         evidence=_evidence(user, observed.evidence),
-        due=_due(rules, placement, first_access),
-        first_access_recorded=recorded,
+        due=due,
+        first_access_recorded=first_access.recorded,
+        first_access_unreadable=first_access.unreadable and placement.category is not None and due is None,
         today=today,
     )
 
 
-def _due(rules: Rules, placement: Placement, first_access: dt.date | None) -> dt.date | None:
-    return rules.policy.due(placement.category, first_access) if placement.category else None
+@dataclasses.dataclass(frozen=True)
+class _FirstAccess:
+    """The day of the user's first password, by all that is known; None: not known. ``recorded``: records tell of it.
+    ``exact``: the date of the present password is known too; else the first one may be older than the day says."""
+
+    day: dt.date | None
+    recorded: bool
+    exact: bool
+
+    @property
+    def unreadable(self) -> bool:
+        return self.recorded and self.day is None
 
 
-def _first_access(
-    user: Subject, records: t.Mapping[str, str | None] | None, today: dt.date
-) -> tuple[dt.date | None, bool]:
-    """The day of the user's first password, and whether records tell it. A password that was made anew does not move
-    it, and one from the future (by a clock that was wrong) gives no more time than one of today."""
-    days = [user.password_created.date()] if user.password_created else []
+def _first_access(user: Subject, records: t.Mapping[str, str | None] | None, today: dt.date) -> _FirstAccess:
+    """A password that was made anew does not move the day, and one from the future (by a clock that was wrong) gives
+    no more time than one of today. A change of the password says that there was one by then."""
+    exact = user.password_created is not None
+    signs = [user.password_created if exact else user.password_changed]
     recorded = records is not None and user.user_id in records
     if records is not None and recorded:
         seen = moment(records.get(user.user_id or ""))
         if seen is None:
-            return None, True
-        days.append(seen.date())
-    return min(*days, today) if days else None, recorded
+            return _FirstAccess(None, recorded=True, exact=False)
+        signs.append(seen)
+    days = [sign.date() for sign in signs if sign is not None]
+    return _FirstAccess(min(*days, today) if days else None, recorded=recorded, exact=exact)
+
+
+def _due(rules: Rules, placement: Placement, first_access: _FirstAccess, today: dt.date) -> dt.date | None:
+    """None where it is not known: also where the user may have had a password for longer than what was seen says, and
+    would have had to enroll by now then."""
+    category = placement.category
+    if category is None:
+        return None
+    due = rules.policy.due(category, first_access.day)
+    if due is None or first_access.exact or today > due:
+        return due
+    return due if rules.policy.due(category, dt.date.min) == due else None
 
 
 def _evidence(user: Subject, evidence: t.Mapping[str, Json] | None) -> Evidence | None:

@@ -244,12 +244,6 @@ def _rows(record: RecordView, numbers: t.Mapping[tuple[str, ...], int]) -> list[
     return rows
 
 
-def decision_order(decision: DecisionView) -> tuple[int, str, str]:
-    """What wants attention first: expired, expiring, not applying, then the others by date."""
-    order = (Tone.BAD, Tone.UNKNOWN, Tone.WARN, Tone.OFF)
-    return order.index(words.decision_tone(decision)), decision.expires, decision.user_name.lower()
-
-
 def values(view: AccountView, history: History | None, now: dt.datetime) -> dict[str, t.Any]:
     """Everything that the template asks for."""
     past = history or History()
@@ -285,7 +279,7 @@ def values(view: AccountView, history: History | None, now: dt.datetime) -> dict
         "steps": todo,
         "selects": _selects(record),
         "deadlines": deadlines(record.findings),
-        "decisions": sorted(record.decisions, key=decision_order),
+        "decisions": sorted(record.decisions, key=words.decision_order),
         "is_new": lambda one: (one.kind, one.user_name, one.source, one.approved_on, one.expires) in granted,
         "noticed": noticed(record.discrepancies),
     }

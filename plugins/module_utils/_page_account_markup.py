@@ -160,7 +160,7 @@ comes first.</p>
 decisions</caption>{{ head("decisions") }}<tbody>
 {% for one in decisions %}
 <tr><th scope="row"><bdi>{{ one.user_name }}</bdi></th>
-<td class="{{ words.decision_tone(one) }}"><span class="tag">{{ words.decision_word(one) }}</span>
+<td class="{{ words.decision_tone(one) }}"><span class="tag">{{ words.decision_word(one, here=true) }}</span>
 {% if is_new(one) %}<small>New since the previous validation</small>{% endif %}
 {% if one.status_reason %}<small>{{ one.status_reason }}</small>{% endif %}</td>
 <td>{{ words.word(words.DECISION_KINDS, one.kind) }}</td><td class="num">{{ one.expires }}</td>

@@ -16,13 +16,13 @@ import dataclasses
 import datetime as dt
 import typing as t
 
+from ansible_collections.iamguard.console_mfa.plugins.module_utils import _fleet_decisions
 from ansible_collections.iamguard.console_mfa.plugins.module_utils import _page_words as words
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._judge import UNDECIDED, UNKNOWN
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._page_account import (
     Choice,
     Option,
     choices,
-    decision_order,
     verdict_options,
 )
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._page_charts import (
@@ -37,7 +37,6 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_views
     AccountView,
     Changes,
     Counts,
-    DecisionView,
     FindingView,
     History,
     Level,
@@ -94,16 +93,6 @@ class Due:
     date: dt.datetime
     users: int
     accounts: tuple[AccountView, ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class Granted:
-    """A decision about a name, in all the accounts in which it was looked for. ``one``: as it stands where it counts
-    most."""
-
-    one: DecisionView
-    accounts: tuple[str, ...]
-    new: bool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -191,37 +180,6 @@ def deadlines(views: t.Iterable[AccountView]) -> list[Due]:
         Due(date, sum(users for _view, users in found), tuple(view for view, _users in found))
         for date, found in sorted(by_date.items())
     ]
-
-
-def decisions(views: t.Sequence[AccountView], history: t.Mapping[str, History]) -> list[Granted]:
-    """Every decision for a name once. "No such user" is said only where every account was read completely: somewhere
-    else there may be one."""
-    found: dict[tuple[str, ...], list[tuple[AccountView, DecisionView]]] = collections.defaultdict(list)
-    new: set[tuple[str, ...]] = set()
-    for view in views:
-        for one in view.record.decisions if view.record else ():
-            found[_identity(one)].append((view, one))
-        changes = history[view.account_id].changes if view.account_id in history else None
-        new |= {_identity(one) for one in (changes.new_decisions if changes else ())}
-    everywhere = all(view.reliable for view in views)
-    granted = []
-    for key, entries in found.items():
-        matched = [(view, one) for view, one in entries if one.matched]
-        counting = min((one for _view, one in matched or entries), key=decision_order)
-        if not matched:
-            counting = _nowhere(counting, everywhere=everywhere)
-        granted.append(Granted(counting, tuple(view.title for view, _one in matched), key in new))
-    return sorted(granted, key=lambda entry: decision_order(entry.one))
-
-
-def _identity(one: DecisionView) -> tuple[str, ...]:
-    return (one.kind, one.user_name.lower(), one.source, one.approved_by, one.approved_on, one.expires)
-
-
-def _nowhere(one: DecisionView, *, everywhere: bool) -> DecisionView:
-    if everywhere:
-        return dataclasses.replace(one, status_reason="no account that it is about has such a console user")
-    return dataclasses.replace(one, status="unknown", status_reason="not found, but not every account could be read")
 
 
 def controls(views: t.Iterable[AccountView]) -> list[Control]:
@@ -336,14 +294,16 @@ def values(
             {view.record.policy.reference for view in views if view.record and view.record.policy.reference}
         ),
     }
-    if not counts_only:
+    if counts_only:
+        found["decision_counts"] = _fleet_decisions.statuses(views)
+    else:
         found |= _named(views, history)
     return found | {"sections": _sections(found)}
 
 
 def _named(views: t.Sequence[AccountView], history: t.Mapping[str, History]) -> dict[str, t.Any]:
     shown, left = gaps(views)
-    granted = decisions(views, history)
+    granted = _fleet_decisions.granted(views, history)
     options = verdict_options(gap.finding.verdict for gap in shown)
     return {
         "gaps": shown,
@@ -388,7 +348,7 @@ def _sections(found: t.Mapping[str, t.Any]) -> list[tuple[str, str]]:
         ("trend", "What changed", bool(found["trend"] or found["changes"])),
         ("open", "Gaps", bool(found["gaps"])),
         ("dates", "Deadlines ahead", bool(found["deadlines"])),
-        ("decided", "Decisions", bool(found["granted"] or (found["counts_only"] and found["numbers"].decisions))),
+        ("decided", "Decisions", bool(found["granted"] or (found["counts_only"] and found["decision_counts"]))),
         ("also", "Also noticed", bool(found["codes"])),
         ("compliance", "Compliance", bool(found["controls"])),
     ]

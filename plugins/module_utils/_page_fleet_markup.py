@@ -181,15 +181,15 @@ one.planned_action) }}</small>{% endif %}</td>
 {% if granted_more %}<p><b>Not in this table:</b> {{ words.count(granted_more, "more decision") }}, see the pages of
 the accounts.</p>{% endif %}
 </section>
-{% elif counts_only and numbers.decisions %}
+{% elif counts_only and decision_counts %}
 <section id="decided">
 <h2>Decisions</h2>
 <p class="lead">How many names are let off, and how those decisions stand, over all accounts.</p>
 <ul class="legend">
-{% for status, label in words.DECISION_STATUSES.items() if numbers.decisions.get(status) %}
-<li>{{ label }}: <b class="num">{{ numbers.decisions[status] }}</b></li>
+{% for status, label in words.DECISION_STATUSES.items() if decision_counts.get(status) %}
+<li>{{ label }}: <b class="num">{{ decision_counts[status] }}</b></li>
 {% endfor %}
-<li>Of these, expiring soon: <b class="num">{{ numbers.decisions.get("expiring", 0) }}</b></li>
+<li>Of these, expiring soon: <b class="num">{{ decision_counts.get("expiring", 0) }}</b></li>
 </ul>
 </section>
 {% endif %}

@@ -148,7 +148,7 @@ DECISION_STATUSES: t.Final[t.Mapping[str, str]] = {
     "expired": "Expired",
     "unknown": "Not known",
     "stale": "Stale",
-    "unmatched": "No such user",
+    "unmatched": "No such console user",
 }
 _DECISION_TONES = {"valid": Tone.OFF, "expired": Tone.BAD, "unknown": Tone.UNKNOWN}
 
@@ -204,9 +204,19 @@ def decision_tone(decision: DecisionView) -> Tone:
     return Tone.WARN if expiring else _DECISION_TONES.get(decision.status, Tone.WARN)
 
 
-def decision_word(decision: DecisionView) -> str:
-    expiring = decision.expiring and decision.status == "valid"
-    return "Expires soon" if expiring else word(DECISION_STATUSES, decision.status)
+def decision_word(decision: DecisionView, *, here: bool = False) -> str:
+    """``here``: on the page of one account, which knows nothing of other accounts."""
+    if decision.expiring and decision.status == "valid":
+        return "Expires soon"
+    if here and decision.status == "unmatched":
+        return "No console user here"
+    return word(DECISION_STATUSES, decision.status)
+
+
+def decision_order(decision: DecisionView) -> tuple[int, str, str]:
+    """What wants attention first: expired, expiring, not applying, then the others by date."""
+    order = (Tone.BAD, Tone.UNKNOWN, Tone.WARN, Tone.OFF)
+    return order.index(decision_tone(decision)), decision.expires, decision.user_name.lower()
 
 
 def parts_of(numbers: Numbers) -> dict[str, int]:

@@ -31,6 +31,9 @@ JUDGEMENT = (
     "compliance_references",
 )
 
+# The numbers of a summary that depend on when the record was written.
+AGES = ("data_age_seconds",)
+
 # The numbers of a plan that an assessment's summary has.
 PLAN_COUNTS = ("to_enroll", "overdue", "next_due")
 
@@ -115,24 +118,35 @@ def judge_record(record: Json, rules: Rules | None = None, now: dt.datetime | No
 def judge_again(record: Json) -> t.Iterator[tuple[str, str, str]]:
     """What the verifier is told of a record: (problem, severity, message) for all that does not come out alike.
 
-    Of a record without a judgement nothing is judged: one of an account that could not be read, and an assessment
-    without a policy.
+    Nothing is judged of an account that could not be read, and of an assessment without a policy.
     """
     if record["judgement"] is None and record.get("plan") is None:
+        if _is_to_be_judged(record):
+            yield "no_judgement", "error", "is of an account that was read, and has no judgement"
         return
     try:
-        rows, judgement = _judgement_of(record)
+        read, judgement = _judgement_of(record)
     except (PolicyError, BadRowError, ValueError, KeyError, TypeError) as problem:
         yield "not_judged", "error", f"cannot be judged again: {type(problem).__name__}: {problem}"
         return
-    if rows != record["users"]:
+    if read.rows != record["users"]:
         yield "other_users", "error", "has users that its facts do not give"
     document, kept = judgement.document(), record["judgement"] or {}
     different = sorted(key for key in {*JUDGEMENT, *kept} if key not in kept or document.get(key) != kept[key])
     if different:
         yield "other_judgement", "error", f"judged again, its facts give other {', '.join(different)}"
+    numbers = read.summary | (judgement.summary() if record["kind"] == "validation" else {})
+    different = sorted(key for key in numbers if key not in AGES and record["summary"].get(key) != numbers[key])
+    if different or record["status"] != read.status:
+        yield "other_summary", "error", f"has other totals than its facts give: {', '.join(different) or 'its status'}"
     if record["kind"] == "assessment":
         yield from _plan_again(record, judgement)
+
+
+def _is_to_be_judged(record: Json) -> bool:
+    """Whether it must have a judgement: what takes it away, takes every gap away."""
+    asked = record["kind"] == "validation" or (record["kind"] == "assessment" and record["policy"]["document"])
+    return bool(asked) and record["status"] != "failed"
 
 
 def _plan_again(record: Json, judgement: Judgement) -> t.Iterator[tuple[str, str, str]]:
@@ -142,10 +156,11 @@ def _plan_again(record: Json, judgement: Judgement) -> t.Iterator[tuple[str, str
         yield "other_plan", "error", "has another enrollment plan than its facts give"
 
 
-def _judgement_of(record: Json) -> tuple[list[Json], Judgement]:
+def _judgement_of(record: Json) -> tuple[_assessment.Assessment, Judgement]:
     facts = record["facts"]
     now = read_moment(facts)
     rules = read_rules(record["policy"]["document"], **record["decisions"]["document"], today=now.date())
-    return judge_facts(
+    _rows, judgement = judge_facts(
         facts, rules, now, first_access=facts["first_access"], contact_tag=record["options"].get("contact_tag")
     )
+    return _assessment.assess(record["account_id"], facts["console_users"], facts["mfa"]), judgement

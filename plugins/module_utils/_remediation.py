@@ -34,6 +34,7 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._verdict impo
     Case,
     Fit,
     Ruling,
+    Sign,
     Verdict,
     allowed_devices,
     other_devices,
@@ -45,6 +46,8 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._wording impo
     iam_command,
     joined,
     number,
+    one_line,
+    sign_ins_command,
 )
 
 
@@ -114,16 +117,38 @@ _SETTLED = (Verdict.COMPLIANT, Verdict.EXCEPTED, Verdict.OUT_OF_SCOPE)
 
 
 def _read_again(case: Case, account: AccountName) -> Remediation:
-    user = case.subject
-    permissions = list(user.permissions)
+    what = list(_what_to_see_to(case, account)) or [
+        f"Run again, live. If it stays unknown, look at what the reading of account {account} says is missing."
+    ]
+    text = " ".join([*what, "Until then this user counts as a gap."])
+    return Remediation(Who.OPERATOR, Action.READ_AGAIN, text, tuple(_reading_commands(case, account)))
+
+
+def _what_to_see_to(case: Case, account: AccountName) -> t.Iterator[str]:
+    """A sentence for each reason that is known."""
+    permissions = list(case.subject.permissions)
     if _policy_facts_missing(case) and not permissions:
         permissions.append("iam:GetAccountAuthorizationDetails")
     if permissions:
-        what = f"See to it that the role which reads account {account} may call {joined(permissions)}, and run again."
-    else:
-        what = f"Run again, live. If it stays unknown, look at what the reading of account {account} says is missing."
-    text = f"{what} Until then this user counts as a gap."
-    return Remediation(Who.OPERATOR, Action.READ_AGAIN, text, tuple(_reading_commands(case, account)))
+        yield f"See to it that the role which reads account {account} may call {joined(permissions)}, and run again."
+    if _evidence_missing(case):
+        told = case.evidence.told.get("reason") if case.evidence else None
+        why = one_line(told) if isinstance(told, str) else "What was read of sign-ins says nothing of this user."
+        yield (
+            f"{why} See to it that the role which reads account {account} may call cloudtrail:LookupEvents in every "
+            "Region where users sign in (what the reading says is missing names them), and run again."
+        )
+    if case.first_access_unreadable:
+        yield (
+            f"When this user first had a password stands in the records of account {account}, and that could not be "
+            "read. Verify them (console_mfa_record with state verified), put back the one that is damaged, and run "
+            "again."
+        )
+
+
+def _evidence_missing(case: Case) -> bool:
+    """Whether sign-ins could not be read, and not only the devices that they are held against."""
+    return case.evidence is not None and case.evidence.sign is Sign.UNKNOWN and case.subject.devices is not None
 
 
 def _policy_facts_missing(case: Case) -> bool:
@@ -133,12 +158,15 @@ def _policy_facts_missing(case: Case) -> bool:
 def _reading_commands(case: Case, account: AccountName) -> t.Iterator[str]:
     """Commands that ask for what is missing, with which an operator sees whether and why AWS refuses."""
     name = case.subject.user_name
-    if case.subject.has_password is None or (case.category and case.due is None):
+    due_missing = case.category is not None and case.due is None and not case.first_access_unreadable
+    if case.subject.has_password is None or due_missing:
         yield iam_command("get-login-profile", account, user_name=name)
     if not case.subject.devices_complete or case.subject.devices is None:
         yield iam_command("list-mfa-devices", account, user_name=name)
     if _policy_facts_missing(case):
         yield iam_command("get-account-authorization-details", account, filter="User")
+    if _evidence_missing(case):
+        yield sign_ins_command(account)
 
 
 def _investigate(case: Case, account: AccountName) -> Remediation:

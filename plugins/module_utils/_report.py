@@ -137,9 +137,14 @@ def red(rows: t.Iterable[Row]) -> list[dict[str, t.Any]]:
     ]
 
 
-def read_completely(rows: t.Iterable[Row]) -> bool:
-    """Say whether every account that is not left out was read completely and recently."""
-    return not any(row["status"] in RED_STATUS for row in rows)
+def read_completely(rows: t.Sequence[Row]) -> bool:
+    """Say whether every account that is not left out was read completely and recently; of none, nothing was."""
+    return not (nobody_left(rows) or any(row["status"] in RED_STATUS for row in rows))
+
+
+def nobody_left(rows: t.Iterable[Row]) -> bool:
+    """Say whether decisions leave out every account, so that there is nothing to report on."""
+    return all(row["status"] == "left_out" for row in rows)
 
 
 def holds_everywhere(rows: t.Iterable[Row], key: t.Literal["compliant", "rollout_complete"]) -> bool:

@@ -15,6 +15,7 @@ changes at any time.
 from __future__ import annotations
 
 import collections
+import dataclasses
 import datetime as dt
 import typing as t
 
@@ -44,13 +45,16 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._wording impo
 
 KIND = "validation"
 
+# A row of one of these stands as its record does; the others are bad news whatever the record says.
+_OF_THE_RECORD = ("complete", "incomplete")
+
 
 def account_view(row: t.Mapping[str, t.Any], record: object) -> AccountView:
     """An account from its row (`_report.account_rows`) and the record that the row is about, or None."""
     status, reasons = _text(row.get("status")) or "failed", _texts(row.get("reasons"))
     view = record_view(record) if isinstance(record, dict) else None
     problems = () if status == "left_out" else _row_problems(row, status, view)
-    if problems and status == "complete":
+    if problems and status in _OF_THE_RECORD:
         status = "failed"
     return AccountView(
         name=_text(row.get("name")) or "",
@@ -68,7 +72,7 @@ def account_view(row: t.Mapping[str, t.Any], record: object) -> AccountView:
 
 def _row_problems(row: t.Mapping[str, t.Any], status: str, view: RecordView | None) -> tuple[str, ...]:
     if view is None:
-        return ("there is no record of its validation",) if status == "complete" else ()
+        return ("there is no record of its validation",) if status in _OF_THE_RECORD else ()
     problems = [f"its record is no evidence: {problem}" for problem in view.problems]
     if view.account_id != row.get("account_id"):
         problems.append(f"its record is that of account {view.account_id or '(none)'}")
@@ -101,7 +105,7 @@ class _Reader:
         record = self._record
         judged = self._is_judged()
         findings = tuple(self._findings()) if judged else ()
-        decisions = tuple(map(_decision, self._required("decisions"))) if judged else ()
+        decisions = tuple(map(self._of_account, self._required("decisions"))) if judged else ()
         discrepancies = tuple(map(_discrepancy, self._required("discrepancies"))) if judged else ()
         references = tuple(map(_reference, self._required("compliance_references"))) if judged else ()
         by_category = self._by_category(findings) if judged else {}
@@ -149,6 +153,13 @@ class _Reader:
             self._problem(f"its judgement has no list of {key.replace('_', ' ')}")
             return []
         return value
+
+    def _of_account(self, item: Json) -> DecisionView:
+        """Of an account that was not read completely, nobody can say that it has no such user."""
+        decision = _decision(item)
+        if decision.status == "unmatched" and self._record.get("status") != "complete":
+            return dataclasses.replace(decision, status="unknown")
+        return decision
 
     # --- findings
 

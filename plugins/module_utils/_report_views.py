@@ -236,8 +236,6 @@ def numbers_of(
     verdicts = collections.Counter(one.verdict for one in findings)
     gaps = collections.Counter(one.verdict for one in findings if one.gap)
     kinds = collections.Counter(device.kind for one in findings for device in one.enabled_devices)
-    statuses = collections.Counter(decision.status for decision in decisions)
-    statuses["expiring"] = sum(decision.expiring and decision.status == "valid" for decision in decisions)
     return Numbers(
         Counts.of(findings),
         {str(verdict): verdicts[verdict] for verdict in Verdict},
@@ -246,9 +244,16 @@ def numbers_of(
         by_category,
         dict(sorted(kinds.items())),
         _users_by_devices(findings),
-        dict(statuses),
+        decision_counts(decisions),
         dict(collections.Counter(one.code for one in discrepancies)),
     )
+
+
+def decision_counts(decisions: t.Collection[DecisionView]) -> dict[str, int]:
+    """By status, and how many of those that hold are ``expiring``; nothing where there is none."""
+    counted = collections.Counter(decision.status for decision in decisions)
+    counted["expiring"] = sum(decision.expiring and decision.status == "valid" for decision in decisions)
+    return dict(counted) if decisions else {}
 
 
 def _users_by_devices(findings: t.Iterable[FindingView]) -> dict[str, int]:

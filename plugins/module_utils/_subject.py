@@ -55,6 +55,7 @@ class Subject:
     create_date: dt.datetime | None = None
     has_password: bool | None = None
     password_created: dt.datetime | None = None
+    password_changed: dt.datetime | None = None
     last_used: dt.datetime | None = None
     reset_required: bool | None = None
     activity: str | None = None
@@ -124,6 +125,7 @@ def subject(row: Json) -> Subject:
         create_date=moment(row.get("create_date")),
         has_password=True if row.get("console_access") == "enabled" else None,
         password_created=moment(password.get("created_at")),
+        password_changed=moment(password.get("last_changed")),
         last_used=moment(password.get("last_used")),
         reset_required=_truth(password.get("reset_required")),
         activity=_text(row.get("sign_in_activity")),
@@ -182,12 +184,10 @@ def _automation(value: object, *, known: bool) -> Automation | None:
     )
 
 
-_KNOWN_STATES = tuple(str(state) for state in MfaState if state is not MfaState.UNKNOWN)
-
-
 def _devices(value: object, state: object) -> tuple[Device, ...] | None:
-    """None if one of them is not known: it might be the one that matters."""
-    if not isinstance(value, (list, tuple)) or state not in _KNOWN_STATES:
+    """None if one of them is not known: it might be the one that matters. So it is where they are not what the state
+    says: one of both is damaged."""
+    if not isinstance(value, (list, tuple)):
         return None
     devices = []
     for item in value:
@@ -195,7 +195,15 @@ def _devices(value: object, state: object) -> tuple[Device, ...] | None:
         if not isinstance(serial, str) or item.get("status") not in ("enabled", "disabled"):
             return None
         devices.append(Device(serial, moment(item.get("enable_date")), enabled=item.get("status") == "enabled"))
+    if state != _state_of(devices):
+        return None
     return tuple(sorted(devices, key=lambda device: device.serial_number))
+
+
+def _state_of(devices: list[Device]) -> MfaState:
+    if any(device.enabled for device in devices):
+        return MfaState.ENABLED
+    return MfaState.DISABLED if devices else MfaState.NONE
 
 
 def _errors(row: Json) -> list[Json]:

@@ -94,7 +94,9 @@ class Evidence:
 @dataclasses.dataclass(frozen=True)
 class Case:
     """All that the table looks at. ``evidence`` None: was not asked for. ``first_access``: the day on which the user
-    first had a password; ``first_access_recorded``: as records have it, not only by the present password."""
+    first had a password; ``first_access_recorded``: as records have it, not only by the present password;
+    ``first_access_unreadable``: records have it, and the due date that depends on it is not known because they could
+    not be read."""
 
     subject: Subject
     placement: Placement
@@ -102,6 +104,7 @@ class Case:
     evidence: Evidence | None
     due: dt.date | None
     first_access_recorded: bool
+    first_access_unreadable: bool
     today: dt.date
 
     @property

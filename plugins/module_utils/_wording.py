@@ -106,7 +106,18 @@ def _counted(kind: DeviceKind, count: int) -> str:
 def iam_command(operation: str, account: AccountName, **options: str) -> str:
     """A command of the AWS CLI that a shell takes as it is meant, whatever the names in it: each value is joined to its
     option (a user may be called ``--no-verify-ssl``) and quoted."""
-    words = ["aws", "iam", operation]
-    words += [f"--{option.replace('_', '-')}={value}" for option, value in options.items()]
     region = None if account.partition == "aws" else iam_region(account.partition)
-    return shlex.join([*words, f"--region={region}"] if region else words)
+    return _command("iam", operation, options | ({"region": region} if region else {}))
+
+
+def sign_ins_command(account: AccountName) -> str:
+    """A command that asks CloudTrail for a sign-in, in the Region where most of them are recorded."""
+    attribute = "AttributeKey=EventName,AttributeValue=ConsoleLogin"
+    options = {"lookup_attributes": attribute, "max_results": "1"}
+    region = iam_region(account.partition)
+    return _command("cloudtrail", "lookup-events", options | ({"region": region} if region else {}))
+
+
+def _command(service: str, operation: str, options: t.Mapping[str, str]) -> str:
+    words = [f"--{option.replace('_', '-')}={value}" for option, value in options.items()]
+    return shlex.join(["aws", service, operation, *words])

@@ -79,9 +79,9 @@ options:
       - Where to write the report as files, an absolute path; made if it is not there. Without it, none are written.
       - C(fleet.html) and C(accounts/<account id>.html) are pages for people, C(fleet-counts.html) one that names no
         user, for wide circulation. Each is one file that loads nothing from anywhere.
-      - C(findings.csv) has a line for each console user, for spreadsheets; C(summary.json) the numbers of each account
-        and of the fleet; C(junit.xml) a test case for each console user, for pipelines; C(chat.txt) a few lines for a
-        chat.
+      - C(findings.csv) has a line for each console user, and one for each account that has none, for spreadsheets;
+        C(summary.json) the numbers of each account and of the fleet; C(junit.xml) a test case for each console user,
+        for pipelines; C(chat.txt) a few lines for a chat.
       - They are made from the records in O(store), also those of this run. An account without one is red in them, and
         then it is in RV(red) and RV(gate) too.
       - Each file appears at once and whole. Files have mode 0640 and directories 0750.
@@ -343,6 +343,11 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._store import
 # A year, as for the longest decision: facts that are older are nobody's recent assessment.
 MAX_RECORD_AGE_HOURS = 366 * 24
 
+NOBODY_LEFT = (
+    "Every account of the inventory is left out by console_mfa_accounts_out_of_scope, so nothing was looked at, and "
+    "that is no success: take an account out of that list, or add one that is not in it to the inventory."
+)
+
 ARGUMENTS = {
     "kind": {"type": "str", "choices": ["assessment", "validation"], "default": "assessment"},
     "accounts": {"type": "dict", "required": True},
@@ -406,6 +411,13 @@ def write_files(
         return Files([], []), [f"The report could not be written as files: {problem}"]
 
 
+def gate_lines(rows: list[_report.Row], red: list[dict[str, t.Any]], kind: t.Any) -> list[str]:
+    """Return why the run should fail by what was read, or was not."""
+    if _report.nobody_left(rows):
+        return [NOBODY_LEFT]
+    return _report_text.gate_lines(red, len(rows), kind)
+
+
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     options = module.params
@@ -451,7 +463,7 @@ def main() -> None:
         files=files.written,
         removed=files.removed,
         text=text + _report_text.files_lines(options["output_dir"], files.written),
-        gate=_report_text.gate_lines(red, len(rows), kind) + [_report_text.terminal_safe(text) for text in problems],
+        gate=gate_lines(rows, red, kind) + [_report_text.terminal_safe(text) for text in problems],
     )
 
 

@@ -38,7 +38,8 @@ options:
     description:
       - When each user first had a password, as earlier records know it, by the user's unique id. The time to enroll
         (C(grace_days)) begins then. Without it, it begins with the password that the user has now, and the finding
-        says so.
+        says so. The earlier of both counts; a date given here alone, without that of the password, makes nobody "not
+        due".
     type: dict
   contact_tag:
     description:

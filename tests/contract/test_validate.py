@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 import typing as t
 
@@ -129,6 +130,21 @@ def test_in_bulk_a_password_removed_unseen_is_no_gap() -> None:
     reading.sandbox.control.advance(3600)
     reading.sandbox.control.delete_login_profile(ACCOUNT_ID, "alice")
     assert set(verdicts(reading.validate(POLICY, bulk=True))) == {"bob"}
+
+
+@MODES
+def test_a_record_that_began_late_gives_nobody_more_time(bulk: bool) -> None:
+    """The report does not say when a password was made: in bulk it is asked for before anybody is called not due."""
+    reading = Reading(sandbox_of(account_of(person("bare"), person("virtual", "virtual"))))
+    read = reading.console_users()
+    seen = (dt.datetime.fromisoformat(read["source"]["read_at"]) - dt.timedelta(days=3)).isoformat()
+    known = {user["user_id"]: seen for user in read["console_users"]}
+    reading.sandbox.control.reset_calls()
+    month = POLICY | {"effective_from": "2026-01-01", "default": POLICY["default"] | {"grace_days": 30}}
+    answer = reading.validate(month, bulk=bulk, first_access=known)
+    assert verdicts(answer) == {"bare": "overdue", "virtual": "compliant"}
+    assert answer["compliant"] is False
+    assert calls(reading)["GetLoginProfile"] == (1 if bulk else 2)
 
 
 @pytest.mark.parametrize("users", [0, 1, 50, 1000])

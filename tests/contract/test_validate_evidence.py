@@ -342,7 +342,7 @@ def test_no_evidence_in_a_record_can_be_changed_without_that_being_seen(
     record = copy.deepcopy(body(answer).body)
     assert list(judge_again(record)) == []
     alter(record)
-    assert [problem for problem, _severity, _message in judge_again(record)] == ["other_judgement"]
+    assert "other_judgement" in [problem for problem, _severity, _message in judge_again(record)]
 
 
 def test_evidence_that_is_no_mapping_is_not_judged(answer: Json) -> None:

@@ -107,6 +107,31 @@ def break_the_policy(record: Json) -> None:
     record["policy"]["document"]["default"]["devices"]["allowed"] = ["sms"]
 
 
+def drop_the_judgement(record: Json) -> None:
+    record["judgement"] = None
+
+
+def drop_the_judgement_and_the_users(record: Json) -> None:
+    record |= {"judgement": None, "users": [], "status": "incomplete"}
+
+
+def close_the_gaps(record: Json) -> None:
+    record["summary"] |= {"gaps": 0, "coverage_percent": 100.0}
+
+
+def move_a_verdict(record: Json) -> None:
+    verdicts = record["summary"]["by_verdict"]
+    verdicts |= {"compliant": verdicts["compliant"] + verdicts["overdue"], "overdue": 0}
+
+
+def hide_what_is_missing(record: Json) -> None:
+    record["summary"]["missing"] = None
+
+
+def claim_to_be_incomplete(record: Json) -> None:
+    record["status"] = "incomplete"
+
+
 def lose_the_facts(record: Json) -> None:
     record["facts"]["mfa"] = None
 
@@ -118,6 +143,12 @@ FORGERIES = {
     "a device": (add_a_device, "other_judgement"),
     "the policy": (soften_the_policy, "other_judgement"),
     "the policy to one that is refused": (break_the_policy, "not_judged"),
+    "the judgement to none": (drop_the_judgement, "no_judgement"),
+    "the judgement and the users to none": (drop_the_judgement_and_the_users, "no_judgement"),
+    "the number of gaps": (close_the_gaps, "other_summary"),
+    "the number of a verdict": (move_a_verdict, "other_summary"),
+    "what is missing": (hide_what_is_missing, "other_summary"),
+    "how much was read": (claim_to_be_incomplete, "other_summary"),
     "the facts to none": (lose_the_facts, "not_judged"),
 }
 

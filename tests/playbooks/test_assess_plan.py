@@ -198,7 +198,9 @@ def test_a_policy_with_errors_is_refused_with_all_of_them_before_aws_is_asked(fl
         "console_mfa_exceptions_host[0].expires: ",
     ):
         assert part in reason
-    assert fleet.records(REFUSED) == []
+    record = fleet.latest(REFUSED)
+    assert (record["status"], record["judgement"], record["users"]) == ("failed", None, [])
+    assert record["error"]["message"] == reason
     assert fleet.sandbox.control.calls(REFUSED) == {}
 
 

@@ -272,11 +272,18 @@ def test_text_of_the_inventory_is_no_template_once_it_was_read(fleet: Fleet, fir
 
 
 def test_accounts_that_failed_have_a_record_with_their_error(fleet: Fleet, first_run: Outcome) -> None:
-    for account_id, words in {DENIED: "iam:ListUsers", UNREACHABLE: "cannot be reached", BAD_POLICY: "'sms'"}.items():
+    expected = {
+        DENIED: "iam:ListUsers",
+        UNREACHABLE: "cannot be reached",
+        BAD_POLICY: "'sms'",
+        NO_POLICY: "console_mfa_policy is not set",
+        OTHER_LEVEL: "is not a level of this host",
+    }
+    for account_id, words in expected.items():
         record = fleet.latest(account_id, "validation")
         assert (record["status"], record["judgement"]) == ("failed", None)
         assert words in record["error"]["message"]
-    for account_id in (NO_POLICY, OTHER_LEVEL, LEFT_OUT, BROKEN):
+    for account_id in (LEFT_OUT, BROKEN):
         assert fleet.records(account_id, "validation") == []
 
 
@@ -364,6 +371,24 @@ def test_accounts_outside_the_limit_are_red_unless_their_record_is_recent(well_f
     assert "its latest record is 3 d old (limit: 26 h)" in run.reasons("stale")
     assert "2 of 3 accounts" in run.output
     assert well_fleet.sandbox.control.calls(STALE) == {}
+
+
+def test_what_the_preflight_refuses_is_red_afterwards_too(well_fleet: Fleet) -> None:
+    """An account whose policy was taken away is not yesterday's green in a run that leaves it out."""
+    record_of_before(well_fleet, STALE, dt.timedelta(hours=2))
+    record_of_before(well_fleet, NEVER, dt.timedelta(hours=2))
+    well_fleet.files["host_vars/stale/policy.yml"] = "console_mfa_policy:\n"
+    refused = well_fleet.validate("--limit", "stale")
+    assert (refused.status, refused.rows["stale"]["status"]) == (2, "failed")
+    later = well_fleet.validate("--limit", "well")
+    assert {name: (row["status"], row["from"]) for name, row in later.rows.items()} == {
+        "well": ("complete", "this_run"),
+        "stale": ("failed", "record"),
+        "never": ("complete", "record"),
+    }
+    assert "console_mfa_policy is not set" in later.reasons("stale")
+    store = open_store({"kind": "directory", "path": str(well_fleet.store)})
+    assert verify(store, store.shelves(), judge_again)[1] == []
 
 
 def test_sign_ins_decide_where_they_are_asked_for(well_fleet: Fleet) -> None:
@@ -482,6 +507,17 @@ def test_without_writing_what_earlier_records_know_is_read_all_the_same(well_fle
     run = well_fleet.validate("--limit", "well", *failing_on("overdue"))
     assert "1 console user overdue" in run.output.split(GATE)[1]
     assert well_fleet.record_paths(WELL, "validation") == [path]
+
+
+@pytest.mark.parametrize("playbook", ["validate_mfa", "site"])
+def test_a_report_on_records_that_are_not_written_is_refused_before_any_call(well_fleet: Fleet, playbook: str) -> None:
+    directory = well_fleet.home / "report"
+    well_fleet.all_vars |= {"console_mfa_write_records": False, "console_mfa_report_dir": str(directory)}
+    run = well_fleet.run(playbook)
+    assert run.status == 2
+    assert "set console_mfa_write_records to true, or take console_mfa_report_dir away" in " ".join(run.output.split())
+    assert well_fleet.sandbox.control.calls() == {}
+    assert not directory.exists()
 
 
 @pytest.mark.parametrize(

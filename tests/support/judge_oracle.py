@@ -166,7 +166,10 @@ def kind(serial_number: str) -> str:
 
 
 def devices_are(row: Json, category: Json | None) -> str:
-    if row["devices"] is None or row["mfa_state"] not in ("enabled", "disabled", "none"):
+    if row["devices"] is None:
+        return "unknown"
+    statuses = [device["status"] for device in row["devices"]]
+    if row["mfa_state"] != ("enabled" if "enabled" in statuses else "disabled" if statuses else "none"):
         return "unknown"
     complete = row["devices_complete"] is True
     if category is None:
@@ -203,20 +206,23 @@ def signed_in_without_mfa(row: Json, entry: Json | None) -> str:
 
 
 def due_date(row: Json, policy: Json, category: Json, first_access: Json | None, today: str) -> str | None:
-    days = [policy["effective_from"]]
-    if "deadline" in category:
-        days.append(category["deadline"])
-    if "grace_days" in category:
-        seen = [row["password"]["created_at"]] if row["password"] and row["password"]["created_at"] else []
-        if first_access is not None and row["user_id"] in first_access:
-            if first_access[row["user_id"]] is None:
-                return None
-            seen.append(first_access[row["user_id"]])
-        if not seen:
+    if "grace_days" not in category:
+        return max(policy["effective_from"], category.get("deadline", ""))
+    password = row["password"] or {}
+    created = password.get("created_at")
+    seen = [created or password.get("last_changed")]
+    if first_access is not None and row["user_id"] in first_access:
+        if first_access[row["user_id"]] is None:
             return None
-        first = min(*seen, today)[:10]
-        days += [later(day, category["grace_days"]) for day in (policy["effective_from"], first)]
-    return max(days)
+        seen.append(first_access[row["user_id"]])
+    seen = [sign for sign in seen if sign]
+    if not seen:
+        return None
+    whatever_is_seen = max(later(policy["effective_from"], category["grace_days"]), category.get("deadline", ""))
+    due = max(whatever_is_seen, later(min(*seen, today)[:10], category["grace_days"]))
+    if created is None and today <= due != whatever_is_seen:
+        return None  # the password may be older than anything that was seen of it
+    return due
 
 
 def later(day: str, days: int) -> str:

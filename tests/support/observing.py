@@ -152,9 +152,10 @@ class Reading:
         out_of_scope: Json | None = None,
         signals: AutomationSignals | None = None,
         evidence: Json | _signins.Options | None = None,
+        first_access: Json | None = None,
         **account: t.Any,
     ) -> Json:
-        inventory = _validation.Inventory(policy, exceptions or {}, out_of_scope or {}, None, None, evidence)
+        inventory = _validation.Inventory(policy, exceptions or {}, out_of_scope or {}, first_access, None, evidence)
         options = _console_users.Options(Scope(), bulk, dt.timedelta(hours=4), False, signals or AutomationSignals())
         found = self._account(**account)
         return _validation.validate(found, options, inventory.question(found.read_at))

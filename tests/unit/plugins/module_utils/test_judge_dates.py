@@ -193,8 +193,28 @@ def test_who_is_in_no_record_is_new() -> None:
     assert found.findings[0].document()["due"] == "2026-12-23T23:59:59Z"
 
 
-def test_a_record_alone_is_enough() -> None:
-    assert due(GRACE, "2026-11-16T08:00:00Z", **created(None))["due"] == "2026-12-16T23:59:59Z"
+def test_a_record_alone_makes_overdue_but_gives_no_time() -> None:
+    """Records may begin long after the first password; then only the date of the present one can say how long ago."""
+    overdue = due(GRACE, "2026-10-10T08:00:00Z", now=utc("2026-12-20T12:00:00+00:00"), **created(None))
+    assert (overdue["verdict"], overdue["gap"], overdue["due"]) == ("overdue", True, "2026-12-15T23:59:59Z")
+    ahead = due(GRACE, "2026-12-18T08:00:00Z", now=utc("2026-12-20T12:00:00+00:00"), **created(None))
+    assert (ahead["verdict"], ahead["gap"], ahead["due"]) == ("unknown", True, None)
+    assert "aws iam get-login-profile" in ahead["remediation"]["command"][0]
+
+
+def test_where_the_due_date_is_the_same_for_any_first_password_it_is_known() -> None:
+    assert due(GRACE, "2026-10-10T08:00:00Z", **created(None))["due"] == "2026-12-15T23:59:59Z"
+    fixed = how(deadline="2027-01-31", grace_days=14)
+    assert due(fixed, "2026-11-23T08:00:00Z", **created(None))["verdict"] == "pending"
+
+
+@pytest.mark.parametrize("recorded", ["2026-12-18T08:00:00Z", None], ids=["recorded", "no record"])
+def test_a_password_that_was_changed_long_ago_is_no_new_one(recorded: str | None) -> None:
+    """As an account read in bulk tells it, where a first record was made when the user had MFA, which then was lost."""
+    changed = {"password": password(created_at=None, last_changed="2025-10-30T08:00:00Z")}
+    now = utc("2026-12-20T12:00:00+00:00")
+    document = due(GRACE, recorded, now=now, **changed) if recorded else due(GRACE, now=now, **changed)
+    assert (document["verdict"], document["gap"]) == ("overdue", True)
 
 
 def test_a_record_that_is_younger_than_the_password_gives_no_time() -> None:

@@ -129,6 +129,9 @@ DAMAGED: dict[str, Json] = {
     "devices are text": {"devices": "none"},
     "a device is text": {"devices": ["GAHT12345678"], "mfa_state": "enabled"},
     "a state that nobody knows": {"mfa_state": "fine"},
+    "a device, and a state of having none": {"mfa_state": "none"},
+    "an enabled device, and a state of a prepared one": {"mfa_state": "disabled"},
+    "a state of having a device, and none": {"devices": [], "mfa_state": "enabled"},
     "no facts at all": {"console_access": None, "mfa_state": None, "devices": None, "tags": None, "groups": None},
     "everything is a list": {key: [] for key in ("password", "tags", "automation", "console_access", "mfa_state")},
 }
@@ -287,6 +290,48 @@ def test_the_call_that_gives_what_the_policy_matches_on_is_named() -> None:
     found = remedy(APP, of=read, tags=None)
     assert "may call iam:GetAccountAuthorizationDetails, and run again" in found["text"]
     assert found["command"] == ["aws iam get-account-authorization-details --filter=User"]
+
+
+CLOUDTRAIL = (
+    "aws cloudtrail lookup-events --lookup-attributes=AttributeKey=EventName,AttributeValue=ConsoleLogin "
+    "--max-results=1 --region="
+)
+
+
+@pytest.mark.parametrize(
+    ("partition", "region"), [("aws", "us-east-1"), ("aws-us-gov", "us-gov-west-1"), ("aws-cn", "cn-north-1")]
+)
+def test_sign_ins_that_could_not_be_read_are_asked_for_where_they_are(partition: str, region: str) -> None:
+    reason = "Sign-ins were not read back to 2026-08-26T12:00:00Z in eu-north-1."
+    account = AccountName(ACCOUNT_ID, "example-production", partition)
+    evidence = {USER_ID: {"evidence": "unknown", "reason": reason}}
+    found = judgement([row(APP)], account=account, evidence=evidence).findings[0].document()["remediation"]
+    assert (found["who"], found["action"]) == ("operator", "read_again")
+    assert found["text"].startswith(f"{reason} See to it that the role which reads account 111122223333")
+    assert "cloudtrail:LookupEvents" in found["text"]
+    assert found["command"] == [CLOUDTRAIL + region]
+
+
+def test_who_is_not_in_the_evidence_is_told_so() -> None:
+    found = judgement([row(APP)], evidence={}).findings[0].document()["remediation"]
+    assert found["text"].startswith("What was read of sign-ins says nothing of this user. See to it")
+
+
+def test_devices_that_could_not_be_read_are_no_matter_of_cloudtrail() -> None:
+    evidence = {USER_ID: {"evidence": "unknown", "reason": "The user's devices could not be read."}}
+    observed = [row(mfa_state="unknown", devices=None)]
+    found = judgement(observed, evidence=evidence).findings[0].document()["remediation"]
+    assert found["command"] == ["aws iam list-mfa-devices --user-name=alice"]
+    assert "cloudtrail" not in found["text"]
+
+
+def test_of_a_damaged_record_no_login_profile_tells_anything() -> None:
+    read = rules(policy(default=how(deadline=None, grace_days=14)))
+    found = judgement([row()], read, first_access={USER_ID: None}).findings[0].document()
+    assert found["verdict"] == "unknown"
+    assert found["remediation"]["command"] == []
+    assert "stands in the records of account 111122223333" in found["remediation"]["text"]
+    assert "state verified" in found["remediation"]["text"]
 
 
 HOSTILE = [
@@ -507,20 +552,45 @@ def test_discrepancies_of_decisions(of: Rules, facts: Json, expected: list[str])
     assert codes(of=of, **facts) == expected
 
 
-def test_nobody_is_told_to_delete_the_password_of_an_excepted_user() -> None:
-    read = rules(exceptions=[exception()])
-    facts: Json = {"sign_in_activity": "never", "password": password(last_used=None)}
-    found = finding(of=read, **facts).document()["discrepancies"]
-    assert [item["code"] for item in found] == ["password_never_used_without_mfa", "no_recent_sign_in"]
+UNUSED: Json = {"sign_in_activity": "never", "password": password(last_used=None)} | ROBOT
+OF_UNUSED = ["password_never_used_without_mfa", "no_recent_sign_in", "suspected_automation"]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "changes", "facts"),
+    [
+        pytest.param("excepted", {}, {}, id="by an exception that holds"),
+        pytest.param("exception_expired", EXPIRED, {}, id="by one that expired yesterday"),
+        pytest.param("unknown", {}, {"create_date": None}, id="by one that may be about the user"),
+    ],
+)
+def test_nobody_is_told_to_delete_the_password_of_an_excepted_user(verdict: str, changes: Json, facts: Json) -> None:
+    document = finding(of=rules(exceptions=[exception(**changes)]), **(UNUSED | facts)).document()
+    assert document["verdict"] == verdict
+    found = [item for item in document["discrepancies"] if item["code"] in OF_UNUSED]
+    assert [item["code"] for item in found] == OF_UNUSED
     for item in found:
         assert item["remediation"]["action"] == "review_decision"
         assert item["remediation"]["command"] == []
-    out = finding(of=rules(scope=[out_of_scope()]), **facts).document()["discrepancies"]
-    assert {item["remediation"]["action"] for item in out} == {"delete_login_profile"}, "that is where it is going"
-    unexcepted = finding(**facts).document()["discrepancies"]
-    assert [item["remediation"]["command"] for item in unexcepted] == [
+    assert "delete-login-profile" not in json.dumps(document)
+
+
+@pytest.mark.parametrize(
+    "of",
+    [
+        pytest.param(rules(), id="without a decision"),
+        pytest.param(rules(scope=[out_of_scope()]), id="out of scope: that is where it is going"),
+        pytest.param(
+            rules(exceptions=[exception(user_ids=["AIDAEXAMPLESOMEBODY01"])]),
+            id="by an exception for another principal",
+        ),
+    ],
+)
+def test_the_password_of_anybody_else_is_to_be_deleted_if_nobody_uses_it(of: Rules) -> None:
+    found = [item for item in finding(of=of, **UNUSED).document()["discrepancies"] if item["code"] in OF_UNUSED]
+    assert [item["remediation"]["command"] for item in found] == [
         ["aws iam delete-login-profile --user-name=alice"]
-    ] * 2
+    ] * 3
 
 
 def unassigned(name: str, **changes: t.Any) -> Json:
@@ -547,6 +617,8 @@ def test_orphan_devices_are_told_with_the_command_that_deletes_them() -> None:
     arn = f"arn:aws:iam::{ACCOUNT_ID}:mfa/"
     assert [item["serial_number"] for item in orphans] == [f"{arn}--help", f"{arn}gone", f"{arn}z"]
     assert orphans[0]["message"].endswith("assigned to nobody; its tags could not be read.")
+    assert (orphans[0]["remediation"]["action"], orphans[0]["remediation"]["command"]) == ("read_again", [])
+    assert "iam:ListMFADeviceTags" in orphans[0]["remediation"]["text"]
     assert orphans[2]["message"].endswith("assigned to nobody, perhaps of bob, to judge by its name.")
     assert orphans[2]["remediation"]["command"] == [f"aws iam delete-virtual-mfa-device --serial-number={arn}z"]
     assert {item["code"] for item in orphans} == {"orphan_device"}

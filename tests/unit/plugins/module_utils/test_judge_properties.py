@@ -165,7 +165,12 @@ def any_row(name: str) -> Json:
         "automation": reasons(),
         "devices": some_devices(),
         "devices_complete": pick([True] * 6 + [False]),
-        "password": {"created_at": moment(), "last_used": None, "reset_required": False},
+        "password": {
+            "created_at": pick([moment(), moment(), None]),
+            "last_changed": pick([moment(), None]),
+            "last_used": None,
+            "reset_required": False,
+        },
     }
     made = with_state(row() | facts)
     for fact in RANDOM.sample(HIDING, pick([0, 0, 0, 0, 0, 0, 1, 2])):
@@ -228,6 +233,7 @@ HIDING = (
     "automation",
     "password",
     "password.created_at",
+    "password.last_changed",
     "devices",
     "devices_complete",
     "mfa_state",
@@ -238,8 +244,8 @@ HIDING = (
 
 def hidden(facts: Json, fact: str) -> Json:
     facts = copy.deepcopy(facts)
-    if fact == "password.created_at":
-        facts["password"] = facts["password"] and facts["password"] | {"created_at": None}
+    if fact.startswith("password."):
+        facts["password"] = facts["password"] and facts["password"] | {fact.removeprefix("password."): None}
     elif fact == "enable_date":
         facts["devices"] = facts["devices"] and [item | {"enable_date": None} for item in facts["devices"]]
     elif fact in ("console_access", "mfa_state"):
@@ -263,10 +269,8 @@ OUT_OF_SCOPE_MADE = [[], *(some_decisions(out_of_scope) for _n in range(100))]
 ENTRIES = [any_entry() for _n in range(60)]
 
 
-def seen_first(item: Json) -> list[str | None]:
-    """Records tell of passwords that were there before the present one, never of later ones."""
-    created = (item["password"] or {}).get("created_at") or "2026-11-10T12:00:00Z"
-    return ["2026-10-20T12:00:00Z", min("2026-11-01T12:00:00Z", created), created, None]
+# When records first saw a password: before the present one was made, or long after, as records that begin late do.
+SEEN_FIRST = ["2026-10-20T12:00:00Z", None, *(moment() for _n in range(20))]
 
 
 @st.composite
@@ -274,7 +278,7 @@ def worlds(draw: st.DrawFn) -> World:
     names = draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=3, unique=True))
     made = [draw(st.sampled_from(PEOPLE[name])) for name in names]
     evidence = {user_id(name): draw(st.sampled_from(ENTRIES)) for name in names}
-    recorded = {user_id(name): draw(st.sampled_from(seen_first(item))) for name, item in zip(names, made, strict=True)}
+    recorded = {user_id(name): draw(st.sampled_from(SEEN_FIRST)) for name in names}
     less = dict(list(evidence.items())[1:])
     return World(
         rows=made,

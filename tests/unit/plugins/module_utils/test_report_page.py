@@ -16,7 +16,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.iamguard.console_mfa.plugins.module_utils import _page_account
+from ansible_collections.iamguard.console_mfa.plugins.module_utils import _fleet_numbers, _page_account
 from ansible_collections.iamguard.console_mfa.plugins.module_utils import _page_words as words
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._decisions import DecisionKind, PlannedAction
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._discrepancies import Code
@@ -36,7 +36,7 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_views
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._standing import State
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._verdict import Sign, Verdict
 from support.html_pages import Page, attributes, rows
-from support.judging import ACCOUNT_ID, NOW, device, row
+from support.judging import ACCOUNT_ID, EXCEPTIONS, NOW, device, exception, row
 from support.reports import STAGING, account_row, decisions_of_every_verdict, every_verdict, fleet, record, record_of
 
 Json = dict[str, t.Any]
@@ -318,8 +318,35 @@ def test_a_decision_without_a_user_is_told_only_where_everything_was_read(
     assert rows(whole, "granted", "User")["moved-away"]["State"].startswith("Not known")
     read = [view for view in views if view.reliable]
     granted = rows(Page(fleet_page(read, {}, NOW)), "granted", "User")
-    assert granted["moved-away"]["State"].startswith("No such user")
+    assert granted["moved-away"]["State"].startswith("No such console user")
     assert granted["ada"]["Accounts"] == "staging"
+
+
+def test_a_decision_for_every_account_is_counted_once() -> None:
+    """Ada is in one of three accounts, Bo in none, and one account could not be read in the end."""
+    named = {"exceptions": {EXCEPTIONS: [exception("ada", account_ids=["*"]), exception("bo", account_ids=["*"])]}}
+    others = {"222233334444": [row(user_name="kim")], "333344445555": [row(user_name="lea")]}
+    found = [
+        account_view(account_row(number, number), record(users, None, named, account_id=number))
+        for number, users in {ACCOUNT_ID: [row(user_name="ada")], **others}.items()
+    ]
+    granted = {user: line["State"] for user, line in rows(Page(fleet_page(found, {}, NOW)), "granted", "User").items()}
+    assert granted["ada"] == "Valid"
+    assert granted["bo"].startswith("No such console user")
+    counts = Page(fleet_page(found, {}, NOW, counts_only=True)).text
+    assert "Valid: 1 No such console user: 1 Of these" in counts
+    assert _fleet_numbers.fleet_summary(found)["numbers"]["decisions"] == {"valid": 1, "unmatched": 1, "expiring": 0}
+    found[1] = account_view(account_row("never", "222233334444", status="missing", run_id=None), None)
+    assert "Valid: 1 Not known: 1 Of these" in Page(fleet_page(found, {}, NOW, counts_only=True)).text
+
+
+def test_an_account_page_says_of_whom_it_has_only_that_he_is_not_here() -> None:
+    unread = row(user_name="joe", console_access="unknown")
+    named = {"exceptions": {EXCEPTIONS: [exception("ada", account_ids=["*"])]}}
+    for users, status, words_shown in (([], "complete", "No console user here"), ([unread], "incomplete", "Not known")):
+        view = account_view(account_row(status=status), record(users, None, named))
+        shown = rows(Page(account_page(view, None, NOW)), "decisions", "User")["ada"]["State"]
+        assert shown.startswith(words_shown)
 
 
 def test_long_reasons_are_short_on_the_page_of_the_fleet_and_whole_on_that_of_the_account() -> None:

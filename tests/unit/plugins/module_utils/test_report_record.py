@@ -99,7 +99,7 @@ def test_decisions_and_what_a_record_says_of_itself(mixed: Json) -> None:
         "fay": "valid",
         "hal": "expired",
         "ada": "stale",
-        "moved-away": "unmatched",
+        "moved-away": "unknown",  # joe could not be read
         "gus": "valid",
         "ivy": "expired",
     }
@@ -113,6 +113,11 @@ def test_decisions_and_what_a_record_says_of_itself(mixed: Json) -> None:
     assert "awx job id 4711" in view.origin.launcher
     assert view.references[0].satisfied is False
     assert str(view.references[0]) == "CIS AWS Foundations v1.5.0 1.10"
+
+
+def test_whoever_was_not_found_is_missed_only_where_everybody_was_read(gaps: Json) -> None:
+    (decision,) = [one for one in record_view(gaps).decisions if one.user_name == "moved-away"]
+    assert (decision.status, decision.matched) == ("unmatched", False)
 
 
 @pytest.mark.parametrize(
@@ -144,6 +149,19 @@ def test_an_account_without_a_record_is_red_and_says_why() -> None:
     view = account_view(account_row(), None)
     assert view.level is Level.RED
     assert view.reasons == ("there is no record of its validation",)
+
+
+@pytest.mark.parametrize("status", ["complete", "incomplete"])
+def test_an_account_whose_record_is_no_evidence_failed_however_much_was_read(good: Json, status: str) -> None:
+    view = account_view(account_row(status=status, run_id="another", reasons=["a reason"]), good)
+    assert (view.status, view.level) == ("failed", Level.RED)
+    assert view.reasons[0] == "a reason"
+    assert "its record is of another run" in view.reasons[1]
+
+
+@pytest.mark.parametrize("status", ["stale", "missing"])
+def test_what_a_record_lacks_makes_old_news_no_better(good: Json, status: str) -> None:
+    assert account_view(account_row(status=status, run_id="another"), good).status == status
 
 
 def test_an_account_that_a_decision_leaves_out_needs_no_record() -> None:

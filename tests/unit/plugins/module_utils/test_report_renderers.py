@@ -131,6 +131,20 @@ def test_an_account_without_a_judgement_has_a_line_that_says_why() -> None:
     assert lines[2]["account_reasons"] == "left out: is closed"
 
 
+def test_an_account_without_console_users_has_a_line_too() -> None:
+    gap = "users: ListUsers was not answered to the end"
+    nobody = record([], account_id=STAGING)
+    views = [
+        account_view(account_row("empty", STAGING), nobody),
+        account_view(account_row("old", STAGING, status="stale", reasons=[gap]), nobody),
+    ]
+    shown = ("account", "account_status", "account_reasons", "user_name")
+    assert [tuple(line[key] for key in shown) for line in table(*views)] == [
+        ("empty", "complete", "", ""),
+        ("old", "stale", gap, ""),
+    ]
+
+
 def test_no_cell_is_a_formula_or_breaks_its_line_and_all_of_it_can_be_read_back() -> None:
     data = b"".join(_findings_csv.findings_csv([hostile()])).decode("utf-8")
     lines = table(hostile())
@@ -200,6 +214,11 @@ def test_an_account_that_was_not_read_is_an_error_and_one_left_out_is_skipped() 
 def test_nobody_passes_by_a_record_that_is_too_old_or_no_evidence(status: str) -> None:
     old = good(status=status, reasons=["its latest record is 3 d old"])
     assert outcomes(suites(old)) == {_junit.ACCOUNT_CASE: "error", "ada": "skipped"}
+
+
+def test_nobody_passes_by_a_record_of_another_run_that_was_incomplete() -> None:
+    other = good(status="incomplete", reasons=["1 console user unknown"], run_id="another")
+    assert outcomes(suites(other)) == {_junit.ACCOUNT_CASE: "error", "ada": "skipped"}
 
 
 def test_without_an_account_it_is_still_a_whole_file() -> None:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import pathlib
 import typing as t
@@ -86,6 +87,23 @@ def test_an_account_without_a_record_is_red(run, recorded):
     result = run(accounts={"production": ACCOUNT_ID, "staging": "222233334444"})
     assert [(red["name"], red["account_id"]) for red in result["red"]] == [("staging", "222233334444")]
     assert result["gate"][0] == "1 of 2 accounts have no complete and recent assessment:"
+
+
+@pytest.mark.parametrize("kind", ["assessment", "validation"])
+def test_a_fleet_of_which_every_account_is_left_out_is_no_success(run, kind):
+    today = dt.datetime.now(dt.UTC).date()
+    decision = {
+        "account_id": ACCOUNT_ID,
+        "reason": "To be closed",
+        "approved_by": "ciso@example.com",
+        "approved_on": str(today - dt.timedelta(days=3)),
+        "expires": str(today + dt.timedelta(days=3)),
+    }
+    result = run(kind=kind, accounts={"production": ACCOUNT_ID}, accounts_out_of_scope=[decision])
+    assert [row["status"] for row in result["accounts"]] == ["left_out"]
+    (reason,) = result["gate"]
+    assert reason.startswith("Every account of the inventory is left out by console_mfa_accounts_out_of_scope")
+    assert (result["compliant_reading"], result["red"]) == (False, [])
 
 
 def test_a_record_of_a_check_mode_run_is_none(run, store):
