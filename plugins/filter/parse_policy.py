@@ -42,6 +42,12 @@ options:
       - The day (UTC, as C(2026-11-24)) that dates are held against. What was decided later than this is refused.
     type: str
     required: true
+  slack_days:
+    description:
+      - So many days the clock that says O(today) may be behind. What was decided later than that is refused.
+      - For a check by the controller's clock, before the dates are held against AWS's.
+    type: int
+    default: 0
 seealso:
   - module: iamguard.console_mfa.iam_mfa_validate
   - plugin: iamguard.console_mfa.judge_records
@@ -95,7 +101,9 @@ _value:
 """
 
 
-def parse_policy(policy: t.Any, exceptions: t.Any = None, out_of_scope: t.Any = None, today: str = "") -> t.Any:
+def parse_policy(
+    policy: t.Any, exceptions: t.Any = None, out_of_scope: t.Any = None, today: str = "", slack_days: int = 0
+) -> t.Any:
     """Make the input plain data, and read it."""
     try:
         day = dt.date.fromisoformat(today)
@@ -110,7 +118,11 @@ def parse_policy(policy: t.Any, exceptions: t.Any = None, out_of_scope: t.Any = 
             raise AnsibleFilterError(f"parse_policy needs {name} as a dictionary of variable names and their lists.")
     try:
         rules = read_rules(
-            plain["policy"], exceptions=plain["exceptions"], out_of_scope=plain["out_of_scope"], today=day
+            plain["policy"],
+            exceptions=plain["exceptions"],
+            out_of_scope=plain["out_of_scope"],
+            today=day,
+            slack=dt.timedelta(days=slack_days),
         )
     except PolicyError as error:
         return {"errors": list(error.errors), "policy": None, "decisions": None}

@@ -137,11 +137,12 @@ _OPTIONAL = {DecisionKind.EXCEPTION: ("user_ids", "safeguards_checked"), Decisio
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """Today by UTC, and for how many days a decision may hold."""
+    """Today by UTC, and for how many days a decision may hold. ``slack``: how far the clock of today may be behind."""
 
     today: dt.date
     max_days: int = MAX_DAYS
     max_days_from: str = "exception_max_days"
+    slack: dt.timedelta = dt.timedelta(0)
 
 
 def read_decisions(
@@ -189,7 +190,7 @@ def _read_decision(kind: DecisionKind, source: str, index: int, node: Node, limi
 
 def _read_dates(fields: t.Mapping[str, Node], limits: Limits) -> tuple[dt.date | None, dt.date | None]:
     """When it was approved and when it ends, held against each other and against today."""
-    approved_on = _past(fields["approved_on"], limits)
+    approved_on = read_past(fields["approved_on"], limits)
     expires = fields["expires"].date()
     if approved_on and expires:
         last = approved_on + dt.timedelta(days=limits.max_days)
@@ -201,9 +202,10 @@ def _read_dates(fields: t.Mapping[str, Node], limits: Limits) -> tuple[dt.date |
     return approved_on, expires
 
 
-def _past(node: Node, limits: Limits) -> dt.date | None:
+def read_past(node: Node, limits: Limits) -> dt.date | None:
+    """The day of something that was done already."""
     day = node.date()
-    if day and day > limits.today:
+    if day and day > limits.today + limits.slack:
         node.refuse(f"{day} is in the future (today is {limits.today}, UTC)")
         return None
     return day
@@ -219,7 +221,7 @@ def _read_account_ids(node: Node) -> tuple[str, ...]:
 
 def _read_check(node: Node, limits: Limits) -> Check | None:
     fields = dataclasses.replace(node, value=_with_on(node.value)).fields(("by", "on"))
-    by, on = fields["by"].text(), _past(fields["on"], limits)
+    by, on = fields["by"].text(), read_past(fields["on"], limits)
     return Check(by, on) if on else None
 
 

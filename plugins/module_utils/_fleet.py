@@ -15,6 +15,7 @@ import datetime as dt
 import re
 import typing as t
 
+from ._decisions import Limits, read_account_decisions
 from ._terminal import terminal_safe
 
 DECISION_KEYS = ("account_id", "reason", "approved_by", "approved_on", "expires")
@@ -101,68 +102,17 @@ def _fleet_problems(accounts: t.Mapping[str, object]) -> list[str]:
 
 
 def _decisions(value: object, today: dt.date) -> tuple[dict[str, LeftOut], dict[str, LeftOut], list[str]]:
-    """Sort the decisions into those that hold today and those that expired, and collect every error."""
+    """Sort the decisions into those that hold today and those that expired; where one is wrong, none of them counts."""
+    problems: list[str] = []
+    decisions = read_account_decisions(value, Limits(today, max_days_from="the most"), problems)
     left_out: dict[str, LeftOut] = {}
     expired: dict[str, LeftOut] = {}
-    problems: list[str] = []
-    if value is None:
-        value = []
-    if not isinstance(value, (list, tuple)):
-        return left_out, expired, ["console_mfa_accounts_out_of_scope is not a list of decisions."]
-    for index, item in enumerate(value):
-        decision, errors = _decision(item, today)
-        if decision and (decision["account_id"] in left_out or decision["account_id"] in expired):
-            errors.append(f"repeats the account {decision['account_id']}")
-        if errors or decision is None:
-            problems += [f"console_mfa_accounts_out_of_scope[{index}] {error}." for error in errors]
-        # A date holds to the end of its day, UTC.
-        elif dt.date.fromisoformat(decision["expires"]) < today:
-            expired[decision["account_id"]] = decision
-        else:
-            left_out[decision["account_id"]] = decision
+    for decision in [] if problems else decisions:
+        (left_out if decision.holds(today) else expired)[decision.account_id] = LeftOut(
+            account_id=decision.account_id,
+            reason=decision.reason,
+            approved_by=decision.approved_by,
+            approved_on=decision.approved_on.isoformat(),
+            expires=decision.expires.isoformat(),
+        )
     return left_out, expired, problems
-
-
-def _decision(item: object, today: dt.date) -> tuple[LeftOut | None, list[str]]:
-    if not isinstance(item, dict):
-        return None, [f"is not a decision with {', '.join(DECISION_KEYS)}"]
-    errors = [
-        f"has an unknown key {terminal_safe(str(key))} (known: {', '.join(DECISION_KEYS)})"
-        for key in item
-        if key not in DECISION_KEYS
-    ]
-    errors += [
-        f"needs {key}, a text"
-        for key in ("reason", "approved_by")
-        if not isinstance(item.get(key), str) or not item[key].strip()
-    ]
-    if problem := account_id_problem(item.get("account_id"), "(account_id)"):
-        errors.append(f"has no good account_id: {problem.rstrip('.')}")
-    dates = {key: _date(item.get(key)) for key in ("approved_on", "expires")}
-    errors += [f"needs {key}, a date written as '2026-11-01'" for key, date in dates.items() if date is None]
-    approved_on, expires = dates["approved_on"], dates["expires"]
-    if approved_on and approved_on > today:
-        errors.append(f"has approved_on in the future ({approved_on})")
-    if approved_on and expires and not approved_on <= expires <= approved_on + dt.timedelta(days=DECISION_MAX_DAYS):
-        errors.append(f"has expires ({expires}) before approved_on or more than {DECISION_MAX_DAYS} days after it")
-    if errors:
-        return None, errors
-    return LeftOut(
-        account_id=item["account_id"],
-        reason=item["reason"],
-        approved_by=item["approved_by"],
-        approved_on=str(approved_on),
-        expires=str(expires),
-    ), []
-
-
-def _date(value: object) -> dt.date | None:
-    """Read a date as YAML gives it: a date, or text of the form YYYY-MM-DD."""
-    if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
-        return value
-    if isinstance(value, str) and re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
-        try:
-            return dt.date.fromisoformat(value)
-        except ValueError:
-            return None
-    return None

@@ -26,6 +26,7 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._decisions im
     Limits,
     read_account_decisions,
     read_decisions,
+    read_past,
 )
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._inventory_values import (
     Form,
@@ -237,14 +238,16 @@ def read_rules(
     out_of_scope: t.Mapping[str, object] | None = None,
     accounts_out_of_scope: object = None,
     today: dt.date,
+    slack: dt.timedelta = dt.timedelta(0),
 ) -> Rules:
     """Read `POLICY` and the decisions; each list under the name of its variable (the ``varnames`` lookup finds them).
 
-    ``today`` is the day by AWS's clock, UTC. Raises `PolicyError` with everything that is wrong.
+    ``today`` is the day by AWS's clock, UTC. Where only this machine's is at hand yet, ``slack`` is how far it may be
+    behind. Raises `PolicyError` with everything that is wrong.
     """
     errors: list[str] = []
-    read = _read_policy(policy, today, errors)
-    limits = Limits(today, read.exception_max_days)
+    read = _read_policy(policy, Limits(today, slack=slack), errors)
+    limits = Limits(today, read.exception_max_days, slack=slack)
     decisions = [
         *read_decisions(DecisionKind.EXCEPTION, exceptions or {}, limits, errors),
         *read_decisions(DecisionKind.OUT_OF_SCOPE, out_of_scope or {}, limits, errors),
@@ -255,7 +258,7 @@ def read_rules(
     return Rules(read, tuple(decisions), tuple(accounts))
 
 
-def _read_policy(value: object, today: dt.date, errors: list[str]) -> Policy:
+def _read_policy(value: object, limits: Limits, errors: list[str]) -> Policy:
     node = Node({} if value is None else value, POLICY, errors)
     if value is None:
         node.refuse(
@@ -265,9 +268,7 @@ def _read_policy(value: object, today: dt.date, errors: list[str]) -> Policy:
         fields = Node({}, POLICY, []).fields((), _POLICY_KEYS)
     else:
         fields = node.fields(_POLICY_REQUIRED, _POLICY_OPTIONAL)
-    decided_on = fields["decided_on"].date()
-    if decided_on and decided_on > today:
-        fields["decided_on"].refuse(f"{decided_on} is in the future (today is {today}, UTC)")
+    decided_on = read_past(fields["decided_on"], limits)
     before = len(errors)
     categories = _read_categories(fields["categories"])
     default = _read_default(fields["default"])
@@ -278,9 +279,9 @@ def _read_policy(value: object, today: dt.date, errors: list[str]) -> Policy:
         )
     return Policy(
         decided_by=fields["decided_by"].text(),
-        decided_on=decided_on or today,
+        decided_on=decided_on or limits.today,
         reference=fields["reference"].optional_text(),
-        effective_from=fields["effective_from"].date() or today,
+        effective_from=fields["effective_from"].date() or limits.today,
         warn_days=fields["warn_days"].number(0, MAX_DAYS, WARN_DAYS),
         exception_max_days=fields["exception_max_days"].number(1, MAX_DAYS, MAX_DAYS),
         categories=tuple(categories),

@@ -366,8 +366,8 @@ def test_a_malformed_decision_is_refused_before_any_call(well_fleet: Fleet) -> N
     well_fleet.all_vars["console_mfa_accounts_out_of_scope"] = [{"account_id": WELL, "reason": "none"}]
     run = well_fleet.assess("--limit", "never")
     assert run.status == 2
-    assert "console_mfa_accounts_out_of_scope[0] needs approved_by" in run.output
-    assert "console_mfa_accounts_out_of_scope[0] needs expires" in run.output
+    assert "console_mfa_accounts_out_of_scope[0].approved_by: is missing" in run.output
+    assert "console_mfa_accounts_out_of_scope[0].expires: is missing" in run.output
     assert well_fleet.sandbox.control.calls() == {}
 
 

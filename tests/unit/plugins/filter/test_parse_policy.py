@@ -79,6 +79,20 @@ def test_a_decision_of_today_is_not_one_of_tomorrow():
     assert "decided_on: 2026-11-24 is in the future (today is 2026-11-23, UTC)" in error
 
 
+def test_a_clock_that_may_be_a_day_behind_refuses_nothing_of_today():
+    checked = {"by": "secops", "on": "2026-11-25"}
+    lists = {EXCEPTIONS: [exception(approved_on="2026-11-25", safeguards_checked=checked)]}
+    given = policy(decided_on="2026-11-25")
+    assert parse_policy(given, exceptions=lists, today=TODAY, slack_days=1)["errors"] == []
+    errors = parse_policy(given, exceptions=lists, today="2026-11-23", slack_days=1)["errors"]
+    assert [error.split(":")[0] for error in errors] == [
+        "console_mfa_policy.decided_on",
+        "console_mfa_exceptions_all[0].approved_on",
+        "console_mfa_exceptions_all[0].safeguards_checked.on",
+    ]
+    assert errors[0].endswith("2026-11-25 is in the future (today is 2026-11-23, UTC)")
+
+
 def test_hostile_text_is_shown_on_one_line():
     name = "{{ lookup('pipe', 'id') }}\x1b[31m\n"
     (error,) = parse_policy(policy(**{name: 1}), today=TODAY)["errors"]

@@ -172,7 +172,7 @@ def test_a_path_in_the_home_directory_is_found(run, recorded, store, monkeypatch
         pytest.param({"accounts": {"a": ACCOUNT_ID, "b": ACCOUNT_ID}}, "same account id", id="one account twice"),
         pytest.param(
             {"accounts": {"a": ACCOUNT_ID}, "accounts_out_of_scope": [{"account_id": ACCOUNT_ID}]},
-            "needs expires",
+            "expires: is missing",
             id="a decision without an end",
         ),
         pytest.param(
