@@ -106,9 +106,7 @@ def account_rows(
         elif problem := account_id_problem(value, f"of {name}"):
             rows.append(_row(name, account_id, "failed", [problem]))
         elif name in run_hosts:
-            rows.append(
-                _row(name, account_id, "failed", ["ended without a result: its own error is above"])
-            )
+            rows.append(_row(name, account_id, "failed", ["ended without a result: its own error is above"]))
         else:
             rows.append(_from_record(name, account_id, records.get(account_id), asked))
         if decision := fleet["expired"].get(account_id):

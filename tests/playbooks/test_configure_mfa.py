@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The playbook configure_mfa: from nobody with a device to users who have one, with the virtual authenticator as they."""
+"""The playbook configure_mfa: from nobody with a device to users who have one, played by the virtual authenticator."""
 
 from __future__ import annotations
 
