@@ -1,13 +1,15 @@
 # Copyright (c) iamguard.console_mfa contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Assess and validate three accounts of an embedded AWS, as a user would, and hold the result against what the scenario
-expects.
+"""Assess and validate three accounts of an embedded AWS, enroll users of one, and validate again, as a user would; and
+hold every result against what the scenario expects.
 
 Usage: .venv/bin/python scripts/demo.py
 
-Two of the accounts cannot be read completely, so the playbook ends red, and has to: this script succeeds only when it
-did so for exactly the expected reasons, when the records have every user and every verdict right, and when they verify.
+Two of the accounts cannot be read completely, so the playbook ends red, and has to. Of the users who are enrolled, one
+has a phone whose clock is wrong, and one gives the codes of another account; both fail, are told why, and try again.
+This script succeeds only when all this happened for exactly the expected reasons, when the records have every user and
+every verdict right before and after, and when they verify.
 Records of earlier runs of the day stay, as long as the checkout is the same, and what a run finds differs from the one
 before it in nothing but times and the chain. On another day, or when the checkout has changed, the demo starts over.
 """
@@ -32,26 +34,31 @@ import demo_expectations as expectations
 import yaml
 from with_sandbox import ROOT, SandboxError, exit_on_signal, running_sandbox
 
+sys.path.insert(0, str(ROOT / "tests"))  # the users of the embedded AWS are played with its own devices
+from demo_people import ACCOUNT, SERIAL, People, write_codes
+
 Json = dict[str, t.Any]
 
 SCENARIO = ROOT / "tests" / "sandbox" / "scenarios" / "demo.yml"
 HOME = ROOT / ".build" / "demo"
 RECORDS = HOME / "records"
 REPORT = HOME / "report"
+SEEDS = HOME / "seeds"
+CODES = HOME / "codes.json"
+TOKENS = HOME / "tokens.csv"
 # Exit status of ansible-playbook when a task failed, as the last one has to.
 TASK_FAILED = 2
 
-SITE = [
-    "ansible-playbook",
-    "--inventory",
-    "inventories/sandbox",
-    "playbooks/site.yml",
-    "--extra-vars",
-    f"console_mfa_report_dir={REPORT}",
-]
+PLAYBOOK = ["ansible-playbook", "--inventory", "inventories/sandbox"]
+SITE = [*PLAYBOOK, "playbooks/site.yml", "--extra-vars", f"console_mfa_report_dir={REPORT}"]
+CONFIGURE = [*PLAYBOOK, "playbooks/configure_mfa.yml", "--limit", "production"]
+ACTIVATE = [*CONFIGURE, "--extra-vars", "console_mfa_enroll_step=activate", "--extra-vars", f"@{CODES}"]
+WITH_TOKENS = ["--extra-vars", f"console_mfa_hardware_tokens={TOKENS}"]
 VERIFY = ["ansible", "localhost", "--module-name", "iamguard.console_mfa.console_mfa_record", "--args"]
 STORED = {"state": "verified", "store": {"kind": "directory", "path": str(RECORDS)}}
 KINDS = ("assessment", "validation")
+# Before and after the enrollment.
+RUNS_OF_SITE = 2
 
 # What a run depends on: as long as none of it changes, neither does what is found.
 MADE_OF = ("inventories/sandbox", "playbooks", "plugins", "roles", "tests/sandbox")
@@ -141,14 +148,16 @@ def start_over_if_changed() -> None:
         made_of.write_text(digest.hexdigest(), encoding="ascii")
 
 
-def changes_since_last_run(expected: Json) -> list[str]:
-    """Return the accounts of which a record says something else than the one before it, times apart."""
+def changes_since_last_demo(expected: Json) -> list[str]:
+    """Return the accounts of which a record says something else than that of the demo before, times apart."""
     changed = []
     for account_id, account in expected.items():
         for kind in KINDS:
             shelf = Shelf(account_id, kind)
-            if len(shelf.paths()) > 1 and not expectations.same_findings(shelf.latest(), shelf.latest(2)):
-                changed.append(f"{account['host']}: the {kind} says something else than the one before it")
+            # Two of each demo, before and after the enrollment.
+            before = RUNS_OF_SITE + 1
+            if len(shelf.paths()) >= before and not expectations.same_findings(shelf.latest(), shelf.latest(before)):
+                changed.append(f"{account['host']}: the {kind} says something else than that of the demo before")
     return changed
 
 
@@ -173,21 +182,82 @@ def show_places(run_id: str) -> None:
     )
 
 
-def problems_of(expected: Json, records_before: int, status: int, verified: int) -> list[str]:
-    """Return everything that is not as it should be after the run; nothing is left to a look at the screen."""
-    runs = Shelf("fleet", "run")
-    if len(runs.paths()) != records_before + 1:
-        return ["the playbook left no record of its run; what went wrong is above"]
-    problems = differences(expected, runs.latest())
-    problems += changes_since_last_run(expected)
-    if status != TASK_FAILED:
-        problems.append(f"the playbook ended with {status}; two accounts are red, so it should end with {TASK_FAILED}")
-    if verified != 0:
-        problems.append("the records do not verify; what is wrong with them is above")
-    return problems
+@dataclasses.dataclass
+class Demo:
+    """What goes on, and everything that is not as it should be; nothing is left to a look at the screen."""
+
+    expected: Json
+    enrolled: Json
+    environment: dict[str, str]
+    people: People
+    problems: list[str] = dataclasses.field(default_factory=list)
+
+    def run(self) -> None:
+        self.site("1. Assess and validate", self.expected)
+        before = self.coverage()
+        self.enroll()
+        self.site("4. Validate again", expectations.after_enrollment(self.expected, self.enrolled))
+        self.problems += changes_since_last_demo(self.expected)
+        say("", "5. Verify the records")
+        if run([*VERIFY, json.dumps(STORED)], self.environment) != 0:
+            self.problems.append("the records do not verify; what is wrong with them is above")
+        say("", f"Coverage of production: {before} % of the users in scope before, {self.coverage()} % now")
+
+    def site(self, title: str, expected: Json) -> None:
+        """Assess and validate all accounts, and compare with what is expected."""
+        say("", title)
+        runs = Shelf("fleet", "run")
+        before = len(runs.paths())
+        shutil.rmtree(REPORT, ignore_errors=True)
+        status = run(SITE, self.environment)
+        if len(runs.paths()) != before + 1:
+            self.problems.append("the playbook left no record of its run; what went wrong is above")
+            return
+        self.problems += differences(expected, runs.latest())
+        self.expect_status("site.yml", status, TASK_FAILED, "two accounts are red")
+
+    def enroll(self) -> None:
+        """Prepare devices; let people give their codes, twice; and let one register a security key."""
+        say("", "2. Prepare virtual devices for the users of production whom the help desk assists")
+        self.expect_status("configure_mfa.yml", run(CONFIGURE, self.environment), 0, "nobody fails")
+        self.compare_enrollments("prepared")
+        say(
+            "",
+            "3. Enable them, and a hardware token, with the codes of the users' own devices",
+            "   (carol's phone is three minutes behind, and wendy reads the codes of another account)",
+        )
+        TOKENS.write_text(f"user,serial,account_id,asset_id\nquinn,{SERIAL},{ACCOUNT},T-0042\n", encoding="utf-8")
+        first = [*ACTIVATE, *WITH_TOKENS]
+        self.activate(first, self.people.first_codes(), "first_codes", TASK_FAILED, "two users fail")
+        say("", "   carol lets the phone set its clock, and wendy finds the right line; dave registers a security key")
+        self.people.register_security_key("dave")
+        self.activate(ACTIVATE, self.people.second_codes(), "second_codes", 0, "nobody fails")
+        left = sorted(path.name for path in SEEDS.glob("*/*"))
+        self.problems += [f"a key was left in {SEEDS.relative_to(ROOT)}: {name}" for name in left]
+
+    def activate(self, command: list[str], codes: list[Json], step: str, status: int, why: str) -> None:
+        write_codes(CODES, codes)
+        try:
+            self.expect_status("configure_mfa.yml", run(command, self.environment), status, why)
+        finally:
+            CODES.unlink()
+        self.compare_enrollments(step)
+
+    def compare_enrollments(self, step: str) -> None:
+        """Hold the record of the enrollment against what the scenario expects of the step."""
+        record = Shelf(ACCOUNT, "enrollment").latest()
+        self.problems += [f"step {step}: {text}" for text in expectations.in_enrollment(self.enrolled[step], record)]
+
+    def expect_status(self, playbook: str, status: int, wanted: int, why: str) -> None:
+        if status != wanted:
+            self.problems.append(f"{playbook} ended with {status}; {why}, so it should end with {wanted}")
+
+    def coverage(self) -> object:
+        numbers = {account["account_id"]: account["numbers"] for account in summary_of_report()["accounts"]}
+        return (numbers.get(ACCOUNT) or {}).get("coverage_percent")
 
 
-def conclude(expected: Json, problems: list[str], records_before: int) -> int:
+def conclude(expected: Json, problems: list[str], demos_before: bool) -> int:
     if problems:
         say("", "The demo FAILED:", *(f"  - {problem}" for problem in problems))
         return 1
@@ -196,38 +266,40 @@ def conclude(expected: Json, problems: list[str], records_before: int) -> int:
     say(
         "",
         f"The demo succeeded: all facts and verdicts on {users} console users in {len(expected)} accounts are recorded",
-        "as the scenario has them, the records verify, and the playbook ended red, as it must, because of",
-        f"{' and '.join(red)} and nothing else.",
+        "as the scenario has them, before and after five users got their devices; the records verify, no key is left,",
+        f"and the fleet is red, as it must be, because of {' and '.join(red)} and nothing else.",
     )
-    if records_before:
-        say("Nothing differs from the run before it but times, and the chain that the records form.")
+    if demos_before:
+        say("Nothing differs from the demo before but times, and the chain that the records form.")
     return 0
 
 
-def demonstrate(expected: Json) -> int:
+def demonstrate(scenario: Json) -> int:
+    expected = scenario["expected"]
     start_over_if_changed()
     before = len(Shelf("fleet", "run").paths())
-    shutil.rmtree(REPORT, ignore_errors=True)
+    for old in (SEEDS, CODES, TOKENS):
+        shutil.rmtree(old) if old.is_dir() else old.unlink(missing_ok=True)
     with running_sandbox("demo", HOME) as sandbox:
         say(f"An embedded AWS answers at {sandbox.url}; it has the accounts of {SCENARIO.relative_to(ROOT)}.")
-        environment = sandbox.environment(os.environ) | {"CONSOLE_MFA_RECORD_DIR": str(RECORDS)}
-        status = run(SITE, environment)
-        verified = run([*VERIFY, json.dumps(STORED)], environment)
-    problems = problems_of(expected, before, status, verified)
+        places = {"CONSOLE_MFA_RECORD_DIR": str(RECORDS), "CONSOLE_MFA_SEED_DIR": str(SEEDS)}
+        environment = sandbox.environment(os.environ) | places
+        demo = Demo(expected, scenario["expected_enrollment"], environment, People(sandbox.url, SEEDS))
+        demo.run()
     if len(Shelf("fleet", "run").paths()) > before:
         show_verdicts(expected)
         show_places(Shelf("fleet", "run").latest()["run_id"])
-    return conclude(expected, problems, before)
+    return conclude(expected, demo.problems, before > 0)
 
 
 def main() -> int:
     signal.signal(signal.SIGTERM, exit_on_signal)
-    expected = yaml.safe_load(SCENARIO.read_text(encoding="utf-8"))["expected"]
+    scenario = yaml.safe_load(SCENARIO.read_text(encoding="utf-8"))
     HOME.mkdir(parents=True, exist_ok=True)
     with (HOME / "lock").open("w", encoding="utf-8") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return demonstrate(expected)
+            return demonstrate(scenario)
         except BlockingIOError:
             say(f"Another demo runs in this checkout (it holds {HOME.relative_to(ROOT)}/lock): wait for it to end.")
         except SandboxError as problem:

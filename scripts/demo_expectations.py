@@ -9,6 +9,7 @@ Nothing here reads or runs anything: records and expectations are arguments. It 
 
 from __future__ import annotations
 
+import copy
 import re
 import typing as t
 
@@ -95,6 +96,35 @@ def _grouped(pairs: t.Iterable[tuple[str, str]]) -> dict[str, list[str]]:
 
 def _sorted(groups: dict[str, list[str]]) -> dict[str, list[str]]:
     return {key: sorted(names) for key, names in sorted(groups.items())}
+
+
+def after_enrollment(expected: Json, enrolled: Json) -> Json:
+    """What is expected of the accounts once the users of ``enrolled`` have their devices."""
+    found: Json = copy.deepcopy(expected)
+    account = found[enrolled["account_id"]]
+    for user_name, kinds in enrolled["devices"].items():
+        before = account["console_users"][user_name]
+        account["totals"][before["mfa"]] -= 1
+        account["totals"]["enabled"] += 1
+        account["totals"]["multiple_devices"] += len(kinds) > 1 and len(before["kinds"]) < 2
+        account["console_users"][user_name] = {"mfa": "enabled", "kinds": sorted(kinds)}
+        for names in account["verdicts"].values():
+            if user_name in names:
+                names.remove(user_name)
+        account["verdicts"]["compliant"].append(user_name)
+        if user_name in account["not_due"]:
+            account["not_due"].remove(user_name)
+    account["orphan_devices"] = [name for name in account["orphan_devices"] if name not in enrolled["used_up"]]
+    account["totals"]["orphan_devices"] = len(account["orphan_devices"])
+    account["verdicts"] = {verdict: names for verdict, names in account["verdicts"].items() if names}
+    return found
+
+
+def in_enrollment(expected: Json, record: Json) -> Differences:
+    """What the record of an enrollment should say of each user: the status, and of who failed the code."""
+    rows = {row["user_name"]: row for row in record["enrollment"]["enrollments"]}
+    found = {name: " ".join(filter(None, (row["status"], row["code"]))) for name, row in rows.items()}
+    yield from compare("who was enrolled, and how", expected, found)
 
 
 def in_numbers(expected: Json, numbers: Json | None) -> Differences:

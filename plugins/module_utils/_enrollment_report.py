@@ -18,6 +18,7 @@ import typing as t
 
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._enrollment_record import STATUSES
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._enrollment_wishes import Step
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._gate import gate_lines
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import Json
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._terminal import terminal_safe
 
@@ -64,7 +65,8 @@ class Outcome:
         found = []
         error = self.result.get("error")
         if error:
-            found.append(str(error.get("message")))
+            # In one line, whatever refused it said in several.
+            found.append(" ".join(str(error.get("message")).split()))
         elif self.result.get("status") != "complete":
             found.append("was not read completely: who is unknown was not selected; validate_mfa says what is missing")
         found += self.problems
@@ -109,11 +111,9 @@ def gate(found: t.Sequence[Outcome], step: str) -> list[str]:
     """Why the run fails; nothing if it does not."""
     red = [outcome for outcome in found if outcome.reasons()]
     if red:
-        lines = [f"{len(red)} of {_plural(len(found), 'account')} were not done completely:"]
-        for outcome in red:
-            lines.append(f"- {outcome.name} ({outcome.account_id or 'no account id'}):")
-            lines += [f"    {reason}" for reason in outcome.reasons()]
-        return [terminal_safe(line) for line in lines]
+        head = f"{len(red)} of {_plural(len(found), 'account')} were not done completely:"
+        names = [f"{outcome.name} ({outcome.account_id or 'no account id'})" for outcome in red]
+        return gate_lines(head, [(name, outcome.reasons()) for name, outcome in zip(names, red, strict=True)])
     if step in _ASKED and not any(outcome.rows for outcome in found):
         nobody = f"Nothing was done: nobody who was asked for with the step {step} is a user of these accounts."
         return [f"{nobody} Check the names, the account ids and --limit."]

@@ -75,7 +75,7 @@ class Sandbox:
     """An AWS of a few accounts in this process. Several can be there at once: they share nothing."""
 
     def __init__(self, spec: Spec, *, start: datetime.datetime | None = None, frozen: bool = False) -> None:
-        check_keys(spec, "name description settings profiles accounts expected", "scenario")
+        check_keys(spec, "name description settings profiles accounts expected expected_enrollment", "scenario")
         self.spec = spec
         self.name = str(spec.get("name", "scenario"))
         self.lock = threading.RLock()

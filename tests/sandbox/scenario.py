@@ -10,6 +10,7 @@ The schema is described in ``tests/sandbox/README.md``; the shipped scenarios ar
 from __future__ import annotations
 
 import datetime
+import json
 import pathlib
 import re
 import typing as t
@@ -50,6 +51,7 @@ MAX_ACCESS_KEYS = 2
 
 Spec = dict[str, t.Any]
 
+_REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 _NAME = re.compile(r"[A-Za-z0-9_+=,.@-]{1,64}")
 _GROUP_NAME = re.compile(r"[A-Za-z0-9_+=,.@-]{1,128}")
 _DEVICE_NAME = re.compile(r"[A-Za-z0-9_+=,.@-]{1,226}")
@@ -128,6 +130,15 @@ def check_document(document: t.Any, where: str, kind: t.Literal["identity", "tru
     except PolicyError as error:
         raise ScenarioError(f"{where}: {error}") from error
     return t.cast(Document, document)
+
+
+def _document_of(item: Spec) -> t.Any:
+    """Of an inline policy: written there, or in a file of the repository, so that what is shipped is what is used."""
+    if (item.get("file") is None) == (item.get("document") is None):
+        raise ScenarioError("an inline policy has either a document or a file")
+    if item.get("file") is None:
+        return item["document"]
+    return json.loads((_REPOSITORY / item["file"]).read_text(encoding="utf-8"))
 
 
 def check_name(name: t.Any, where: str, pattern: re.Pattern[str] = _NAME) -> str:
@@ -373,9 +384,9 @@ class _AccountLoader:
     def inline(self, items: list[Spec] | None, where: str) -> dict[str, Document]:
         found: dict[str, Document] = {}
         for item in items or []:
-            check_keys(item, "name document", f"{where}, inline policy")
+            check_keys(item, "name document file", f"{where}, inline policy")
             name = check_name(item.get("name"), where, _GROUP_NAME)
-            found[name] = check_document(item.get("document"), f"{where}, inline policy {name}")
+            found[name] = check_document(_document_of(item), f"{where}, inline policy {name}")
         return found
 
     def group(self, spec: Spec) -> None:
@@ -476,6 +487,8 @@ class _AccountLoader:
     def unassigned_device(self, spec: Spec) -> None:
         resolved = dict(spec)
         resolved["tags"] = {key: self.tag_value(value) for key, value in (spec.get("tags") or {}).items()}
+        if isinstance(spec.get("path"), dict):  # where the collection makes the devices of a user
+            resolved["path"] = f"/iamguard/{self.tag_value(spec['path'])}/"
         add_device(self.account, None, resolved, self.moment(spec.get("created"), "-1d"), None)
 
     def tag_value(self, value: t.Any) -> str:
