@@ -111,7 +111,11 @@ def ansible_test(command: str, options: list[str], copy: pathlib.Path) -> int:
 def integration(options: list[str], copy: pathlib.Path, work: pathlib.Path) -> int:
     """Tell the targets where the embedded AWS is: ansible-test clears the environment, so by its variables file."""
     with running_sandbox("demo", work) as sandbox:
-        facts = {"sandbox_url": sandbox.url, "sandbox_aws_dir": str(sandbox.aws_config)}
+        facts = {
+            "sandbox_url": sandbox.url,
+            "sandbox_aws_dir": str(sandbox.aws_config),
+            "sandbox_package_dir": str(ROOT / "tests"),
+        }
         (copy / "tests" / "integration" / "integration_config.yml").write_text(json.dumps(facts), encoding="utf-8")
         return ansible_test("integration", options, copy)
 
