@@ -14,7 +14,6 @@ to the collection; it can have breaking changes at any time.
 
 from __future__ import annotations
 
-import collections
 import dataclasses
 import datetime as dt
 import re
@@ -28,6 +27,7 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._desk_sitting
     WOULD_BE_CALLED,
     Outcome,
     Sitting,
+    summary_text,
 )
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._enroll_codes import MAX_AGE
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import Json, iso
@@ -125,8 +125,8 @@ class Desk:
             question = f"Does {visit.user_name} hold the token with the serial number {visit.serial_number}?"
         else:
             question = (
-                f"Does {visit.user_name} have an authenticator app (time-based codes of six digits) on a device that"
-                f" nobody else uses?"
+                f"Does {visit.user_name} have an authenticator app (time-based codes of six digits) on a trusted"
+                " device that nobody else uses?"
             )
         answer = self._choose(f"{question} y or n; {KEYS}:", {"y": "y", "yes": "y", "n": "n", "no": "n"})
         sitting.confirmed = answer == "y"
@@ -169,9 +169,9 @@ class Desk:
 
     def _ask_codes(self) -> list[str]:
         while True:
-            first = self._ask_code("First code (not shown while you type):")
+            first = self._ask_code("Code that the device shows now (hidden while you type):")
             since = self._now()
-            second = self._ask_code("Wait for the device to show the next code. Second code:", first)
+            second = self._ask_code("Next code, as soon as the device shows it (hidden):", first)
             if self._now() - since <= MAX_AGE:
                 return [first, second]
             self._tell("Too much time has passed between the two codes. Nothing was sent. Begin with a new code.")
@@ -221,7 +221,9 @@ class Desk:
             self._terminal.say(f"  {number:>3}  {name:<{width}}  {_device_words(visit)}{_due_words(visit)}".rstrip())
         self._tell(
             "",
-            f"You need each user beside you, with the device. At every question {KEYS}; so does Ctrl-C.",
+            "You need each user beside you, with the device. At every question, s skips the user, and q or Ctrl-C ends"
+            " the desk.",
+            "Wait for each question: what is typed before it is lost.",
         )
         while self._ask_to_begin():
             pass
@@ -288,15 +290,6 @@ def problem_of_all(visit: Visit, answer: Json, now: dt.datetime) -> str | None:
     if enrollment["code"] not in WHOLE_DESK:
         return None
     return f"{enrollment['reason']}. {enrollment['follow_up']}"
-
-
-def summary_of(sittings: t.Sequence[Sitting]) -> dict[str, int]:
-    counts = collections.Counter(str(sitting.outcome) for sitting in sittings)
-    return {str(outcome): counts[str(outcome)] for outcome in Outcome}
-
-
-def summary_text(sittings: t.Sequence[Sitting]) -> str:
-    return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in summary_of(sittings).items() if count)
 
 
 def wrap(text: str) -> str:

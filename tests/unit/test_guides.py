@@ -15,9 +15,11 @@ import typing as t
 import pytest
 import yaml
 
+from ansible_collections.iamguard.console_mfa.plugins.module_utils import _enroll_codes
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._match import MATCH_KEYS
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._policy import Rules, read_rules
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._verdict import Verdict
+from support.desk import APP, CODE, GOOD, HOLDS, enabled, prepared, refused, session
 
 GUIDE = pathlib.Path(__file__).parents[2] / "docs" / "docsite" / "rst" / "policy_guide.rst"
 TEXT = GUIDE.read_text(encoding="utf-8")
@@ -63,3 +65,18 @@ def test_the_guide_names_every_key_of_match_and_every_verdict() -> None:
 
 def test_the_guide_fails_on_verdicts_that_there_are(variables: dict[str, t.Any]) -> None:
     assert set(variables["console_mfa_fail_on"]) <= {str(verdict) for verdict in Verdict}
+
+
+# --- the desk -------------------------------------------------------------------------------------------------------
+
+
+def test_the_session_of_the_desk_guide_is_what_the_desk_shows() -> None:
+    guide = (GUIDE.parent / "desk_guide.rst").read_text(encoding="utf-8")
+    blocks = re.findall(r"^\.\. code-block:: (yaml|text)\n\n((?:   .*\n|\n)+)", guide, re.MULTILINE)
+    (example,) = (yaml.safe_load(textwrap.dedent(block)) for kind, block in blocks if kind == "yaml")
+    (shown,) = (textwrap.dedent(block) for kind, block in blocks if kind == "text")
+    diagnosis = _enroll_codes._wrong_clock(-6)
+    slow = refused(diagnosis.code, diagnosis.reason, diagnosis.follow_up)
+    held = session((APP, "y"), (CODE, "12345"), GOOD, GOOD, (HOLDS, "q"), answers=[prepared(), slow, enabled()])
+    held.hold(*example[0]["tasks"][0]["iamguard.console_mfa.console_mfa_desk"]["enrollments"])
+    assert shown.strip() == "\n".join(held.shown).strip()
