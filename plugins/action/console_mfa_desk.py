@@ -10,7 +10,6 @@ variable, result, file or argument of a process.
 
 from __future__ import annotations
 
-import collections
 import datetime as dt
 import getpass
 import os
@@ -29,8 +28,6 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._desk import 
     Setting,
     foretell,
     problem_of_all,
-    summary_of,
-    summary_text,
 )
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._desk_options import (
     COMMON,
@@ -38,9 +35,10 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._desk_options
     MAX_TRIES,
     Place,
     Visit,
+    connection_of,
     read_visits,
 )
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._desk_sitting import Sitting
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._desk_sitting import Sitting, desk_result
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._enroll_options import BadOptions
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._plain_data import NotPlainError, plain_data
 
@@ -102,10 +100,10 @@ class ActionModule(ActionBase):
             sittings = self._sittings(arguments, own, visits)
         except (BadOptions, NotPlainError) as problem:
             return result | {"failed": True, "changed": False, "msg": str(problem)}
-        return result | _told(sittings, own["operator"], self._sources)
+        return result | desk_result(sittings, own["operator"], self._sources)
 
     def _sittings(self, arguments: Json, own: Json, visits: list[Visit]) -> list[Sitting]:
-        connection = {name: value for name, value in arguments.items() if name not in {*DESK, *COMMON}}
+        connection = connection_of(arguments)
 
         def run(options: Json) -> Json:
             return self._run_module(connection | options)
@@ -187,28 +185,3 @@ def _account(arguments: Json) -> str:
 
 def _now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
-
-
-def _told(sittings: list[Sitting], operator: str, sources: list[Json]) -> Json:
-    summary = summary_of(sittings)
-    views = {sitting.visit.user_name: sitting.views() for sitting in sittings}
-    told: Json = {
-        "changed": any(sitting.changed for sitting in sittings),
-        "failed": bool(summary["failed"]),
-        "enrollments": [sitting.result(operator) for sitting in sittings],
-        "summary": summary,
-        "diff": {
-            "before": {name: before for name, (before, _after) in views.items()},
-            "after": {name: after for name, (_before, after) in views.items()},
-        },
-    }
-    if sources:
-        calls = collections.Counter[str]()
-        for source in sources:
-            calls.update(source["calls"])
-        # Of the first answer, to which no codes were given: nothing in it is hidden.
-        told["source"] = sources[0] | {"calls": dict(sorted(calls.items()))}
-    failed = [sitting for sitting in sittings if sitting.outcome == "failed"]
-    reasons = "; ".join(f"{sitting.visit.user_name}: {sitting.failures[-1]['reason']}" for sitting in failed)
-    told["msg"] = f"{summary_text(sittings) or 'nobody to enroll'}{f' ({reasons})' if reasons else ''}"
-    return told

@@ -14,7 +14,6 @@ to the collection; it can have breaking changes at any time.
 
 from __future__ import annotations
 
-import collections
 import dataclasses
 import datetime as dt
 import re
@@ -28,6 +27,7 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._desk_sitting
     WOULD_BE_CALLED,
     Outcome,
     Sitting,
+    summary_text,
 )
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._enroll_codes import MAX_AGE
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import Json, iso
@@ -290,15 +290,6 @@ def problem_of_all(visit: Visit, answer: Json, now: dt.datetime) -> str | None:
     if enrollment["code"] not in WHOLE_DESK:
         return None
     return f"{enrollment['reason']}. {enrollment['follow_up']}"
-
-
-def summary_of(sittings: t.Sequence[Sitting]) -> dict[str, int]:
-    counts = collections.Counter(str(sitting.outcome) for sitting in sittings)
-    return {str(outcome): counts[str(outcome)] for outcome in Outcome}
-
-
-def summary_text(sittings: t.Sequence[Sitting]) -> str:
-    return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in summary_of(sittings).items() if count)
 
 
 def wrap(text: str) -> str:

@@ -112,6 +112,14 @@ class Place:
         return f"{found[0]} is set" if found else None
 
 
+def connection_of(arguments: Json) -> Json:
+    """The options of the desk's task that reach the account. Raises BadOptions if one belongs to a single user."""
+    foreign = sorted((set(ENROLLING) - {*COMMON}) & set(arguments))
+    if foreign:
+        raise BadOptions(f"{', '.join(foreign)}: what is of one user belongs into enrollments, and codes nowhere")
+    return {name: value for name, value in arguments.items() if name not in {*DESK, *COMMON}}
+
+
 def read_visits(common: Json, entries: list[Json]) -> list[Visit]:
     """In the order given. Raises BadOptions with everything that is wrong, each with its index."""
     visits, problems = [], []

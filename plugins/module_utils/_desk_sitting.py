@@ -10,6 +10,7 @@ breaking changes at any time.
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import datetime as dt
 import enum
@@ -124,7 +125,50 @@ class Sitting:
         text = str(answer.get("msg") or "the module gave no answer")
         for code in hidden:
             text = text.replace(code, "(hidden)")
-        return _enrollment_of(self.visit, Refusal("no_answer", text.rstrip("."), "Nothing else is known. Run again."))
+        return _enrollment_of(self.visit, Refusal("no_answer", text.rstrip("."), "Put that right and run again."))
+
+
+def desk_result(sittings: t.Sequence[Sitting], operator: str, sources: t.Sequence[Json]) -> Json:
+    """What the task returns. ``sources``: those of the module's answers, in their order."""
+    summary = summary_of(sittings)
+    failed = [sitting for sitting in sittings if sitting.outcome is Outcome.FAILED]
+    reasons = "; ".join(f"{sitting.visit.user_name}: {sitting.failures[-1]['reason']}" for sitting in failed)
+    told: Json = {
+        "changed": any(sitting.changed for sitting in sittings),
+        "failed": bool(failed),
+        "msg": f"{summary_text(sittings) or 'nobody to enroll'}{f' ({reasons})' if reasons else ''}",
+        "enrollments": [sitting.result(operator) for sitting in sittings],
+        "summary": summary,
+        "diff": _diff(sittings),
+    }
+    if sources:
+        calls = collections.Counter[str]()
+        for source in sources:
+            calls.update(source["calls"])
+        # Of the first answer, to which no codes were given: nothing in it is masked.
+        told["source"] = sources[0] | {"calls": dict(sorted(calls.items()))}
+    return told
+
+
+def _diff(sittings: t.Sequence[Sitting]) -> Json:
+    """By user: who comes with two devices has the view before the first and the one after the second."""
+    before: Json = {}
+    after: Json = {}
+    for sitting in sittings:
+        first, last = sitting.views()
+        if first is not None:
+            before.setdefault(sitting.visit.user_name, first)
+            after[sitting.visit.user_name] = last
+    return {"before": before, "after": after}
+
+
+def summary_of(sittings: t.Sequence[Sitting]) -> dict[str, int]:
+    counts = collections.Counter(str(sitting.outcome) for sitting in sittings)
+    return {str(outcome): counts[str(outcome)] for outcome in Outcome}
+
+
+def summary_text(sittings: t.Sequence[Sitting]) -> str:
+    return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in summary_of(sittings).items() if count)
 
 
 def _enrollment_of(visit: Visit, why: Refusal) -> Json:

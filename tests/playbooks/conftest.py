@@ -25,7 +25,9 @@ def fleet_of(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[t.Callable[
     ) -> Fleet:
         home: pathlib.Path = tmp_path_factory.mktemp("fleet")
         scenario = {"name": "fleet", "accounts": accounts, "profiles": profiles}
-        sandbox = Sandbox.from_scenario(scenario, frozen=frozen)
+        # Where no time goes by, nobody can wait for it.
+        settings: Json = {"report_seconds": 0.0, "rate_limits": False} if frozen else {}
+        sandbox = Sandbox.from_scenario(scenario, frozen=frozen, **settings)
         server = SandboxServer(sandbox, port=0)
         server.__enter__()
         servers.append(server)

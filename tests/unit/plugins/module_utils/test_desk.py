@@ -19,10 +19,13 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._desk import 
     ABOUT_CODES,
     foretell,
     problem_of_all,
+)
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._desk_options import Visit, read_visits
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._desk_sitting import (
+    desk_result,
     summary_of,
     summary_text,
 )
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._desk_options import Visit, read_visits
 from support.desk import (
     AGAIN,
     APP,
@@ -238,6 +241,30 @@ def test_one_after_the_other_until_the_desk_is_ended() -> None:
     assert summary_of(desk.sittings) == {"enabled": 1, "failed": 0, "skipped": 1, "not_reached": 2}
     assert summary_text(desk.sittings) == "1 enabled, 1 skipped, 2 not reached"
     assert "Result: 1 enabled, 1 skipped, 2 not reached." in desk.text
+
+
+def test_what_the_task_returns() -> None:
+    desk = session((APP, "y"), GOOD, (HOLDS, "y"), GOOD, (CODE, "q"), answers=[prepared(), enabled(), WRONG_CLOCK])
+    desk.hold(alice(), token(user_name="alice"))
+    first = {"caller": {"arn": "role"}, "calls": {"GetUser": 2, "EnableMFADevice": 1}}
+    masked = {"caller": {"arn": "********"}, "calls": {"GetUser": 1}}
+    answer = desk_result(desk.sittings, "ops", [first, masked])
+    assert (answer["changed"], answer["failed"]) == (True, True)
+    assert answer["msg"] == "1 enabled, 1 failed (alice: the clock of the device is 3 minutes behind)"
+    assert answer["source"] == {"caller": {"arn": "role"}, "calls": {"EnableMFADevice": 1, "GetUser": 3}}
+    assert answer["diff"] == {"before": {"alice": 1}, "after": {"alice": 3}}
+    assert [item["serial_number"] for item in answer["enrollments"]] == [SERIAL, TOKEN]
+
+
+def test_nobody_is_no_failure() -> None:
+    assert desk_result([], "ops", []) == {
+        "changed": False,
+        "failed": False,
+        "msg": "nobody to enroll",
+        "enrollments": [],
+        "summary": {"enabled": 0, "failed": 0, "skipped": 0, "not_reached": 0},
+        "diff": {"before": {}, "after": {}},
+    }
 
 
 def test_nobody_can_be_skipped_before_the_beginning() -> None:

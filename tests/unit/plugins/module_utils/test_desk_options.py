@@ -10,7 +10,11 @@ import typing as t
 
 import pytest
 
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._desk_options import Place, read_visits
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._desk_options import (
+    Place,
+    connection_of,
+    read_visits,
+)
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._enroll_options import BadOptions
 
 Json = dict[str, t.Any]
@@ -98,6 +102,17 @@ def test_the_same_user_may_come_with_a_phone_and_a_token() -> None:
 def test_without_a_delivery_nothing_can_be_prepared() -> None:
     with pytest.raises(BadOptions, match="seed_delivery must be set"):
         read_visits({}, [{"user_name": "alice"}])
+
+
+def test_what_the_task_has_besides_is_the_connection() -> None:
+    reach = {"account_id": "111122223333", "region": "eu-central-1", "aws_profile": "ops"}
+    assert connection_of({**reach, **COMMON, "enrollments": [], "tries": 3, "operator": "ops"}) == reach
+
+
+@pytest.mark.parametrize("name", ["authentication_codes", "codes_read_at", "force", "user_name", "state"])
+def test_what_is_of_one_user_is_no_option_of_the_task(name: str) -> None:
+    with pytest.raises(BadOptions, match=f"{name}: what is of one user belongs into enrollments"):
+        connection_of({"account_id": "111122223333", name: ["777123", "888234"]})
 
 
 # --- where ----------------------------------------------------------------------------------------------------------
