@@ -47,8 +47,8 @@ options:
     description:
       - Users who are named, as in the variable C(console_mfa_enrollments). With any, nobody else is selected.
       - Each has C(user_name), and where it is wanted C(user_id), C(account_id), C(kind), C(serial_number), C(replaces),
-        C(asset_id), C(device_name), C(instructions), C(renew) and C(force). Entries with another C(account_id) are left
-        out.
+        C(asset_id), C(device_name), C(instructions), C(renew) and C(force). In the account of another C(account_id),
+        the entry names nobody, and nobody else is selected either.
     type: list
     elements: dict
     default: []

@@ -101,18 +101,16 @@ class Wish:
 
 @dataclasses.dataclass(frozen=True)
 class Wishes:
-    """All that is asked for in one account. ``named`` narrows a run to who is named, ``tokens`` do not; ``coded``:
-    whose codes are there, with the serial numbers given with them. What has no meaning in the step is not there."""
+    """All that is asked for in one account. ``narrows``: users are named, here or in other accounts, so that nobody
+    else is meant; ``tokens`` do not narrow. ``coded``: whose codes are there, with the serial numbers given with them.
+    What has no meaning in the step is not there."""
 
     step: Step
     named: tuple[Wish, ...] = ()
     tokens: tuple[Wish, ...] = ()
     coded: tuple[tuple[str, str | None], ...] = ()
     only_overdue: bool = False
-
-    @property
-    def narrows(self) -> bool:
-        return bool(self.named)
+    narrows: bool = False
 
     def of(self, user_name: str) -> tuple[Wish, ...]:
         return _of(self.named, user_name)
@@ -177,6 +175,7 @@ def read_wishes(
         tokens=assigned if wanted.enrolls else (),
         coded=tuple(coded) if wanted.needs_codes else (),
         only_overdue=late,
+        narrows=bool(named),
     )
 
 

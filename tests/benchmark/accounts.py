@@ -45,6 +45,15 @@ def facts_of(account: Spec) -> Facts:
     )
 
 
+def account_to_enroll(account_id: str, users: int) -> Spec:
+    """Everybody has a password and no device."""
+    people = [
+        {"name": f"user-{number:04}", "created": "-400d", "password": {"created": "-390d"}} for number in range(users)
+    ]
+    admin = {"name": "admin", "created": "-400d", "attached": ["AdministratorAccess"]}
+    return {"account_id": account_id, "users": [admin, *people]}
+
+
 def _only_sms(user: Spec) -> bool:
     return all(device["kind"] == "sms" for device in user.get("devices") or [])
 

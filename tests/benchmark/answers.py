@@ -24,11 +24,13 @@ class BadAnswer(Exception):
 class Answer:
     """``devices``: the serial numbers of each console user's enabled devices. ``open``: the users of whom the variant
     says itself that they may have more. ``gaps``: whom a validation calls a gap; None: nobody was judged.
+    ``prepared``: the serial number of the device that was made for each user; None: nobody was enrolled.
     ``validation``: all that iam_mfa_validate answered, or what a record has of it."""
 
     devices: t.Mapping[str, frozenset[str]]
     open: frozenset[str] = frozenset()
     gaps: frozenset[str] | None = None
+    prepared: t.Mapping[str, str] | None = None
     validation: Json | None = dataclasses.field(default=None, repr=False, compare=False)
 
 
@@ -80,6 +82,23 @@ def of_record(records: t.Sequence[Json]) -> Answer:
     return of_validation([answer])
 
 
+def of_enrollment(results: t.Sequence[Json]) -> Answer:
+    """Of iam_mfa_enroll_users."""
+    return _of_enrollments(results[-1]["enrollments"])
+
+
+def of_enrollment_loop(results: t.Sequence[Json]) -> Answer:
+    """Of a loop of iam_mfa_enroll."""
+    return _of_enrollments([item["enrollment"] for item in results[-1]["results"]])
+
+
+def _of_enrollments(items: t.Sequence[Json]) -> Answer:
+    for item in items:
+        if item["status"] != "prepared":
+            raise BadAnswer(f"{item['user_name']!r} is {item['status']}: {item['reason']}")
+    return Answer({}, prepared={item["user_name"]: item["serial_number"] for item in items})
+
+
 def of_loop(results: t.Sequence[Json]) -> Answer:
     """Of amazon.aws.iam_user_info and the loop of amazon.aws.iam_mfa_device_info. An account without console users
     has an empty loop."""
@@ -98,6 +117,8 @@ def differences(reference: Answer, answer: Answer) -> list[str]:
     Of users of whom the answer itself says that there may be more, what it has must be right and must not be nothing,
     so that who has no device is the same everywhere.
     """
+    if answer.prepared is not None:  # each makes its own
+        return []
     found = _names_that_differ(reference.devices.keys(), answer.devices.keys())
     for user in sorted(reference.devices.keys() & answer.devices.keys()):
         expected, actual = reference.devices[user], answer.devices[user]
@@ -109,6 +130,8 @@ def differences(reference: Answer, answer: Answer) -> list[str]:
 
 def differences_from_scenario(facts: Facts, answer: Answer) -> list[str]:
     """In what an answer differs from the account that was put into the sandbox."""
+    if answer.prepared is not None:
+        return _names_that_differ(facts.console_users, answer.prepared.keys())
     found = _names_that_differ(facts.devices.keys(), answer.devices.keys())
     for user in sorted(facts.devices.keys() & answer.devices.keys()):
         expected, actual = facts.devices[user], len(answer.devices[user])

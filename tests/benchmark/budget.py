@@ -71,6 +71,21 @@ def validation_budget_of(facts: Facts, *, bulk: bool) -> list[Line]:
     ]
 
 
+def enrollment_budget_of(facts: Facts, *, at_once: bool) -> list[Line]:
+    """Of preparing everybody who has a password: who the user is, that there are a password and no device, making one,
+    proving that it is this run's, marking it. Who asks and what is unassigned is looked up once, or each time."""
+    users = len(facts.console_users)
+    each = ("GetUser", "GetLoginProfile", "ListMFADevices", "CreateVirtualMFADevice", "ListMFADeviceTags")
+    once = 1 if at_once else users
+    # A loop lists what it has made so far, page by page.
+    listed = pages(0) if at_once else sum(pages(made) for made in range(users))
+    return [
+        *(_line(users, operation) for operation in (*each, "TagMFADevice")),
+        _line(once, "GetCallerIdentity"),
+        _line(listed, "ListVirtualMFADevices"),
+    ]
+
+
 def _line(calls: int, *operations: str) -> Line:
     return Line(frozenset(operations), calls)
 

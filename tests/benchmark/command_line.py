@@ -27,8 +27,8 @@ from .accounts import Facts
 from .answers import Answer, BadAnswer
 from .judging import Judging, judging_of
 from .report import Case
-from .running import Bench, Run, RunFailed, bench_of
-from .variants import READING, ROOT, VALIDATION, VARIANTS, Variant
+from .running import Bench, Run, RunFailed, bench_of, scenario_of, scenario_to_enroll
+from .variants import ENROLLMENT, READING, ROOT, VALIDATION, VARIANTS, Variant
 
 
 class Failed(Exception):
@@ -59,12 +59,15 @@ class Options:
     variants: list[str]
     repeat: int
     output: pathlib.Path
-    validation: bool = False
+    suite: str = READING
 
     @property
     def console_share(self) -> float:
-        """How many of the users have a password: those who are judged. The most work is to judge everybody."""
-        return 1.0 if self.validation else CONSOLE_SHARE
+        """How many of the users have a password: those who are judged or enrolled. The most work is everybody."""
+        return CONSOLE_SHARE if self.suite == READING else 1.0
+
+    def scenario(self, users: int) -> tuple[dict[str, t.Any], Facts]:
+        return scenario_to_enroll(users) if self.suite == ENROLLMENT else scenario_of(users, self.console_share)
 
     def cases(self) -> list[Case]:
         return [Case(users, delay) for users in self.users for delay in self.delays]
@@ -79,36 +82,49 @@ def parse_options(arguments: list[str] | None = None) -> Options:
     parser.add_argument("--only", type=_names, metavar="VARIANT,...", help=f"some of: {', '.join(VARIANTS)}")
     parser.add_argument("--repeat", type=int, metavar="N", help="runs of each, but for the loop, which is run once (3)")
     parser.add_argument("--quick", action="store_true", help="50 users, nothing added, one run: half a minute")
-    parser.add_argument(
+    more = parser.add_mutually_exclusive_group()
+    more.add_argument(
+        "--enrollment",
+        action="store_const",
+        const=ENROLLMENT,
+        dest="suite",
+        default=READING,
+        help=f"prepare virtual devices for everybody instead ({ENROLLED} users): minutes",
+    )
+    more.add_argument(
         "--validation",
-        action="store_true",
+        action="store_const",
+        const=VALIDATION,
+        dest="suite",
         help=f"judge as well, in the largest account ({report.LARGE_USERS} users), all with a password: minutes",
     )
     parser.add_argument("--output", type=pathlib.Path, default=ROOT / "dist" / "bench.json", metavar="FILE")
     given = parser.parse_args(arguments)
     if given.repeat is not None and given.repeat < 1:
         parser.error("--repeat must be 1 or more")
-    suite = VALIDATION if given.validation else READING
-    of_suite = [name for name, variant in VARIANTS.items() if suite in variant.suites]
+    of_suite = [name for name, variant in VARIANTS.items() if given.suite in variant.suites]
     strangers = sorted(set(given.only or ()) - set(of_suite))
     if strangers:
         parser.error(
-            f"--only: {', '.join(strangers)} cannot be compared {'with' if given.validation else 'without'}"
-            f" --validation; these can: {', '.join(of_suite)}"
+            f"--only: {', '.join(strangers)} are no part of the {given.suite}; these are: {', '.join(of_suite)}"
         )
-    usual = [report.LARGE_USERS] if given.validation else [50, 200, 1000]
+    reading = given.suite == READING
+    usual = {READING: [50, 200, 1000], VALIDATION: [report.LARGE_USERS], ENROLLMENT: [ENROLLED]}[given.suite]
     return Options(
         users=given.users or ([50] if given.quick else usual),
-        delays=given.delay or ([0] if given.quick or given.validation else [0, 50]),
+        delays=given.delay or ([0] if given.quick or not reading else [0, 50]),
         variants=[name for name in of_suite if given.only is None or name in given.only],
-        repeat=given.repeat or (1 if given.quick or given.validation else 3),
+        repeat=given.repeat or (1 if given.quick or not reading else 3),
         output=given.output,
-        validation=given.validation,
+        suite=given.suite,
     )
 
 
 # What a run costs on a small machine, for a forecast only.
 START_SECONDS, MODULE_SECONDS, CALL_SECONDS, CONSOLE_SHARE = 0.8, 0.6, 0.004, 0.6
+
+# Of the account in which everybody is enrolled.
+ENROLLED = 200
 
 
 def expected_minutes(options: Options) -> float:
@@ -127,6 +143,8 @@ def expected_minutes(options: Options) -> float:
             "validate-live": START_SECONDS + MODULE_SECONDS + (case.users + console / 2) * call / 4,
             "validate-bulk": START_SECONDS + MODULE_SECONDS + console * call / 4 + 1,
         }
+        quick["enroll-users"] = START_SECONDS + MODULE_SECONDS + 6 * console * call
+        quick["enroll-loop"] = START_SECONDS + console * (2 * MODULE_SECONDS + 8 * call)
         quick |= {f"playbook-{mode}": 5 + quick[f"validate-{mode}"] for mode in ("live", "bulk")}
         seconds += options.repeat * sum(quick.get(name, 0) for name in options.variants)
         if "loop" in options.variants:
@@ -227,7 +245,8 @@ class Measured:
 def _measure_all(options: Options, directory: pathlib.Path) -> list[Measured]:
     measured = []
     for users in options.users:
-        with bench_of(users, directory / str(users), options.console_share) as (bench, facts):
+        scenario, facts = options.scenario(users)
+        with bench_of(scenario, facts, users, directory / str(users)) as bench:
             say("", f"{users:,} users, {len(facts.console_users):,} of them with a password")
             _warm_up(bench)
             for delay in options.delays:

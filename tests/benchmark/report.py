@@ -30,6 +30,8 @@ BARE = {
 }
 # Those that do no more than the script, so that their times can be held against it.
 ALIKE = ("live", "bulk")
+# One module process against one for each user.
+ENROLL_LOOP_FACTOR = 5
 # Those that are run as a whole, with records and the report.
 WHOLE = ("playbook-live", "playbook-bulk")
 
@@ -133,6 +135,8 @@ def ratios_of(rows: t.Mapping[str, Row]) -> list[Ratio]:
                 found.append(Ratio(mode, f"{bare} + {base}", None, rows[mode].wall_seconds / yardstick, None, None))
         if "loop" in rows:
             found.append(_ratio(rows[mode], rows["loop"]))
+    if {"enroll-users", "enroll-loop"} <= rows.keys():
+        found.append(_ratio(rows["enroll-users"], rows["enroll-loop"]))
     return found
 
 
@@ -161,6 +165,8 @@ def aims_of(case: Case, rows: t.Mapping[str, Row]) -> list[Aim]:
             aims += _aims_of_times(case, row, rows)
         if name in WHOLE:
             aims += _aims_of_playbook(case, row)
+    if {"enroll-users", "enroll-loop"} <= rows.keys():
+        aims += _aims_of_enrolling(rows["enroll-users"], rows["enroll-loop"])
     return aims
 
 
@@ -181,6 +187,15 @@ def _aims_of_playbook(case: Case, row: Row) -> list[Aim]:
         megabytes = row.tree_mib * 2**20 / 10**6
         aims.append(Aim(f"{row.variant}: MB of all processes", megabytes, PLAYBOOK_MB))
     return aims
+
+
+def _aims_of_enrolling(users: Row, loop: Row) -> list[Aim]:
+    """Each module process asks once who it is."""
+    times = loop.cpu_seconds / users.cpu_seconds
+    return [
+        Aim(f"{users.variant}: module processes", users.calls.get("GetCallerIdentity", 0), 1, hard=True),
+        Aim(f"{users.variant}: times less CPU than {loop.variant}", times, ENROLL_LOOP_FACTOR, at_least=True),
+    ]
 
 
 def aim_of_judging(judging: Judging) -> Aim:

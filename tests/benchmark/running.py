@@ -20,7 +20,7 @@ import typing as t
 from sandbox import ControlClient
 from sandbox.generator import generated_account
 
-from .accounts import Facts, Spec, facts_of
+from .accounts import Facts, Spec, account_to_enroll, facts_of
 from .answers import Answer
 from .variants import HERE, ROOT, Variant
 
@@ -64,6 +64,13 @@ def scenario_of(users: int, console_share: float = 0.6) -> tuple[Spec, Facts]:
     return {"name": "benchmark", "profiles": {PROFILE: profile}, "accounts": [account]}, facts_of(account)
 
 
+def scenario_to_enroll(users: int) -> tuple[Spec, Facts]:
+    """As `scenario_of`, of an account in which everybody has to be enrolled."""
+    scenario, _facts = scenario_of(0)
+    account = account_to_enroll(ACCOUNT_ID, users) | {"credential_report": {"age": "1h"}}
+    return scenario | {"accounts": [account]}, facts_of(account)
+
+
 class Bench:
     """A sandbox of one account and a directory for what is written meanwhile."""
 
@@ -85,7 +92,11 @@ class Bench:
         """Runs a variant once. Raises `RunFailed` if it fails."""
         for leftover in ("result.json", "answers.json"):
             (self._directory / leftover).unlink(missing_ok=True)
-        shutil.rmtree(self._directory / "records", ignore_errors=True)
+        for leftover in ("records", "seeds"):
+            shutil.rmtree(self._directory / leftover, ignore_errors=True)
+        if variant.enrolls:
+            self._control.reset()
+            self.delay(self._delay_ms)
         self._control.reset_calls()
         usage = self._measure(variant)
         calls = self._control.calls(ACCOUNT_ID)
@@ -126,14 +137,29 @@ class Bench:
             "BENCHMARK_ANSWERS": str(self._directory / "answers.json"),
             "BENCHMARK_RECORDS": str(self._directory / "records"),
             "BENCHMARK_REPORT": str(self._directory / "report"),
+            "BENCHMARK_SEEDS": str(self._directory / "seeds"),
             "BENCHMARK_URL": self._url,
+            "BENCHMARK_USERS": str(self.users),
         }
 
     def _answer(self, variant: Variant) -> Answer | None:
         if variant.read is None:
             return None
         lines = self._documents(variant).read_text(encoding="utf-8").splitlines()
-        return variant.read([json.loads(line) for line in lines])
+        answer = variant.read([json.loads(line) for line in lines])
+        if answer.prepared is not None:
+            self._check_prepared(answer.prepared)
+        return answer
+
+    def _check_prepared(self, prepared: t.Mapping[str, str]) -> None:
+        """Against what AWS has, and what was delivered."""
+        made = set(self._control.seeds(ACCOUNT_ID))
+        delivered = {
+            json.loads(file.read_text(encoding="utf-8"))["serial_number"]
+            for file in (self._directory / "seeds").rglob("device.json")
+        }
+        if not made == delivered == set(prepared.values()):
+            raise RunFailed(f"{len(made)} devices were made, {len(delivered)} delivered, {len(prepared)} told of")
 
     def _documents(self, variant: Variant) -> pathlib.Path:
         if variant.whole:
@@ -145,10 +171,9 @@ class Bench:
 
 
 @contextlib.contextmanager
-def bench_of(users: int, directory: pathlib.Path, console_share: float = 0.6) -> t.Iterator[tuple[Bench, Facts]]:
+def bench_of(scenario: Spec, facts: Facts, users: int, directory: pathlib.Path) -> t.Iterator[Bench]:
     """A sandbox in a process of its own, on a free port of 127.0.0.1, for as long as the block lasts."""
     directory.mkdir()
-    scenario, facts = scenario_of(users, console_share)
     file, ready, log = directory / "scenario.yml", directory / "ready", directory / "sandbox.log"
     file.write_text(json.dumps(scenario), encoding="utf-8")  # JSON is YAML
     options = ["--scenario", str(file), "--port", "0", "--aws-config", str(directory / "aws")]
@@ -161,7 +186,7 @@ def bench_of(users: int, directory: pathlib.Path, console_share: float = 0.6) ->
             env=os.environ | {"PYTHONPATH": str(HERE.parent)},
         )
     try:
-        yield Bench(_wait_for(process, ready, log), users, directory), facts
+        yield Bench(_wait_for(process, ready, log), users, directory)
     finally:
         process.terminate()
         process.wait()

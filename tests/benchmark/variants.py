@@ -23,8 +23,8 @@ INVENTORY = HERE / "inventory"
 
 Reader = t.Callable[[list[answers.Json]], Answer]
 
-# What is compared: ways to ask the question, and what it costs to judge the answer, too.
-READING, VALIDATION = "reading", "validation"
+# What is compared: ways to ask the question, what it costs to judge the answer too, and ways to enroll.
+READING, VALIDATION, ENROLLMENT = "reading", "validation", "enrollment"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +45,7 @@ class Variant:
     repeated: bool = True
     suites: tuple[str, ...] = (READING,)
     whole: bool = False
+    repeats_modules: bool = False  # a module process for each user
 
     def command(self, account_id: str) -> list[str]:
         if self.script.suffix == ".py":
@@ -53,7 +54,14 @@ class Variant:
         ansible_playbook = pathlib.Path(sys.executable).with_name("ansible-playbook")
         return [str(ansible_playbook), str(self.script), *self.arguments, "--extra-vars", extra]
 
+    @property
+    def enrolls(self) -> bool:
+        """Whether it changes the account, which must be as it was for the next."""
+        return self.suites == (ENROLLMENT,)
+
     def budget(self, facts: Facts) -> list[budget.Line] | None:
+        if self.enrolls:
+            return budget.enrollment_budget_of(facts, at_once=not self.repeats_modules)
         if self.mode is None:
             return None
         make = budget.validation_budget_of if VALIDATION in self.suites else budget.budget_of
@@ -94,13 +102,26 @@ def _of_playbook(mode: str) -> Variant:
     )
 
 
+def _of_enrollment(way: str, about: str, *, loop: bool) -> Variant:
+    return Variant(
+        f"enroll-{way}",
+        about,
+        PLAYBOOKS / f"enroll_{way}.yml",
+        read=answers.of_enrollment_loop if loop else answers.of_enrollment,
+        suites=(ENROLLMENT,),
+        repeated=not loop,
+        repeats_modules=loop,
+    )
+
+
 _BARE = HERE / "bare.py"
 _BOTH = (READING, VALIDATION)
+_ALL = (*_BOTH, ENROLLMENT)
 
 VARIANTS: t.Final = {
     variant.name: variant
     for variant in (
-        Variant("start", "ansible-playbook without a task", PLAYBOOKS / "start.yml", suites=_BOTH),
+        Variant("start", "ansible-playbook without a task", PLAYBOOKS / "start.yml", suites=_ALL),
         Variant("tasks", "ansible-playbook with amazon.aws.aws_caller_info, twice", PLAYBOOKS / "tasks.yml"),
         Variant("bare-live", "boto3 script, fewest calls for facts of now", _BARE, ("live",), _bare, suites=_BOTH),
         Variant(
@@ -124,5 +145,7 @@ VARIANTS: t.Final = {
         _of_validation("bulk"),
         _of_playbook("live"),
         _of_playbook("bulk"),
+        _of_enrollment("users", "iam_mfa_enroll_users, everybody in one task", loop=False),
+        _of_enrollment("loop", "iam_mfa_enroll, in a loop over everybody", loop=True),
     )
 }

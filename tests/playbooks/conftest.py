@@ -16,12 +16,18 @@ from support.fleet import Fleet, Json
 
 @pytest.fixture(scope="module")
 def fleet_of(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[t.Callable[..., Fleet]]:
-    """Makes fleets: accounts in an embedded AWS of their own, and an inventory with the hosts given."""
+    """Makes fleets: accounts in an embedded AWS of their own, and an inventory with the hosts given. With ``frozen``,
+    its clock stands: codes do not grow old while Ansible is slow."""
     servers: list[SandboxServer] = []
 
-    def make(accounts: list[Json], hosts: dict[str, Json], profiles: Json, **all_vars: t.Any) -> Fleet:
+    def make(
+        accounts: list[Json], hosts: dict[str, Json], profiles: Json, *, frozen: bool = False, **all_vars: t.Any
+    ) -> Fleet:
         home: pathlib.Path = tmp_path_factory.mktemp("fleet")
-        sandbox = Sandbox.from_scenario({"name": "fleet", "accounts": accounts, "profiles": profiles})
+        scenario = {"name": "fleet", "accounts": accounts, "profiles": profiles}
+        # Where no time goes by, nobody can wait for it.
+        settings: Json = {"report_seconds": 0.0, "rate_limits": False} if frozen else {}
+        sandbox = Sandbox.from_scenario(scenario, frozen=frozen, **settings)
         server = SandboxServer(sandbox, port=0)
         server.__enter__()
         servers.append(server)

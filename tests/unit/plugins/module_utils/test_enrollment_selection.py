@@ -249,7 +249,9 @@ def test_who_names_somebody_narrows_the_run_and_may_help_who_would_do_it_alone()
 
 def test_entries_for_other_accounts_are_left_out() -> None:
     other = {"user_name": "nobody-here", "account_id": "999988887777"}
-    assert names(selection(enrollments=[other])["enrollments"]) == ["helped", "soon", "strict"]
+    elsewhere = selection(enrollments=[other])
+    assert (elsewhere["enrollments"], elsewhere["problems"]) == ([], []), "nobody is not everybody"
+    assert reasons(elsewhere)["soon"] == "is not asked for"
     assert names(selection(enrollments=[other, {"user_name": "soon", "account_id": ACCOUNT_ID}])["enrollments"]) == [
         "soon"
     ]
