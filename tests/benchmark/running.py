@@ -146,9 +146,16 @@ class Bench:
 
 @contextlib.contextmanager
 def bench_of(users: int, directory: pathlib.Path, console_share: float = 0.6) -> t.Iterator[tuple[Bench, Facts]]:
+    """The usual account of that size."""
+    scenario, facts = scenario_of(users, console_share)
+    with bench_in(directory, scenario, users) as bench:
+        yield bench, facts
+
+
+@contextlib.contextmanager
+def bench_in(directory: pathlib.Path, scenario: Spec, users: int) -> t.Iterator[Bench]:
     """A sandbox in a process of its own, on a free port of 127.0.0.1, for as long as the block lasts."""
     directory.mkdir()
-    scenario, facts = scenario_of(users, console_share)
     file, ready, log = directory / "scenario.yml", directory / "ready", directory / "sandbox.log"
     file.write_text(json.dumps(scenario), encoding="utf-8")  # JSON is YAML
     options = ["--scenario", str(file), "--port", "0", "--aws-config", str(directory / "aws")]
@@ -161,7 +168,7 @@ def bench_of(users: int, directory: pathlib.Path, console_share: float = 0.6) ->
             env=os.environ | {"PYTHONPATH": str(HERE.parent)},
         )
     try:
-        yield Bench(_wait_for(process, ready, log), users, directory), facts
+        yield Bench(_wait_for(process, ready, log), users, directory)
     finally:
         process.terminate()
         process.wait()
