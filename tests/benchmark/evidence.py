@@ -83,13 +83,15 @@ VARIANTS: t.Final = (
 
 def measure(delays: t.Sequence[int]) -> list[Run]:
     """Each once for each delay. Raises `RunFailed` and `BadAnswer`."""
-    with tempfile.TemporaryDirectory(prefix="console-mfa-bench-") as directory:
-        with bench_in(pathlib.Path(directory) / "evidence", scenario(), USERS) as bench:
-            runs = []
-            for delay in delays:
-                bench.delay(delay)
-                runs += [bench.run(variant) for variant in VARIANTS]
-            return runs
+    with (
+        tempfile.TemporaryDirectory(prefix="console-mfa-bench-") as directory,
+        bench_in(pathlib.Path(directory) / "evidence", scenario(), USERS) as bench,
+    ):
+        runs = []
+        for delay in delays:
+            bench.delay(delay)
+            runs += [bench.run(variant) for variant in VARIANTS]
+        return runs
 
 
 def too_many(run: Run) -> list[str]:
