@@ -18,8 +18,8 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ansible_collections.iamguard.console_mfa.plugins.module_utils import (
     _connection,
     _console_users,
-    _policy_simulation,
     _signins,
+    _simulation_request,
 )
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._iam_api import AwsCallError
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import (
@@ -100,14 +100,14 @@ SIGN_INS: t.Final[Json] = {
 }
 
 SIMULATION: t.Final[Json] = {
-    "probe_actions": {"type": "list", "elements": "str", "default": list(_policy_simulation.DEFAULT_PROBES)},
+    "probe_actions": {"type": "list", "elements": "str", "default": list(_simulation_request.DEFAULT_PROBES)},
     "simulation_context": {
         "type": "list",
         "elements": "dict",
         "default": [],
         "options": {
             "name": {"type": "str", "required": True},
-            "type": {"type": "str", "choices": list(_policy_simulation.CONTEXT_TYPES), "default": "string"},
+            "type": {"type": "str", "choices": list(_simulation_request.CONTEXT_TYPES), "default": "string"},
             "values": {"type": "list", "elements": "str", "required": True},
         },
     },
@@ -219,11 +219,11 @@ def sign_in_sources(module: t.Any) -> _signins.Options:
     )
 
 
-def simulation_options(module: t.Any) -> _policy_simulation.Options:
+def simulation_options(module: t.Any) -> _simulation_request.Options:
     """Of `SIMULATION`."""
     try:
-        return _policy_simulation.Options.parse(module.params["probe_actions"], module.params["simulation_context"])
-    except _policy_simulation.BadSimulationError as problem:
+        return _simulation_request.Options.parse(module.params["probe_actions"], module.params["simulation_context"])
+    except _simulation_request.BadSimulationError as problem:
         bad_option(module, str(problem))
 
 

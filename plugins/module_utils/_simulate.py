@@ -32,16 +32,18 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._policy_simul
     CANNOT_SEE,
     UNREAD,
     Answer,
-    Check,
     Enforcement,
-    Options,
-    Request,
-    Session,
     Simulation,
     message,
     pick,
     policy_set,
     read_answers,
+)
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._simulation_request import (
+    Check,
+    Options,
+    Request,
+    Session,
 )
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._wording import AccountName
 

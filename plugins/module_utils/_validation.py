@@ -48,7 +48,6 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._observe impo
     source,
 )
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._policy import Rules, read_rules
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._policy_simulation import Options as Simulating
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._rejudge import (
     evidence_by_id,
     judge_facts,
@@ -57,6 +56,7 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._rejudge impo
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._signin_evidence import History, describe
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._signins import Both
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._simulate import simulate
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._simulation_request import Options as Simulating
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._subject import subject
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._verdict import Fit, fit_of
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._wording import AccountName

@@ -171,7 +171,7 @@ class Bench:
 
 
 @contextlib.contextmanager
-def bench_of(scenario: Spec, facts: Facts, users: int, directory: pathlib.Path) -> t.Iterator[Bench]:
+def bench_of(scenario: Spec, users: int, directory: pathlib.Path) -> t.Iterator[Bench]:
     """A sandbox in a process of its own, on a free port of 127.0.0.1, for as long as the block lasts."""
     directory.mkdir()
     file, ready, log = directory / "scenario.yml", directory / "ready", directory / "sandbox.log"

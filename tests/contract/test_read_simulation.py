@@ -13,7 +13,7 @@ import typing as t
 import pytest
 
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._iam_api import AwsCallError
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._policy_simulation import DEFAULT_PROBES
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._simulation_request import DEFAULT_PROBES
 from support.observing import ACCOUNT_ID, READ_ACTIONS, Json, Reading, audit_role, sandbox_of
 
 MFA = "aws:MultiFactorAuthPresent"

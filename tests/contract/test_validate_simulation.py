@@ -13,8 +13,8 @@ import typing as t
 import pytest
 
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._content import Request, content
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._policy_simulation import Options
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._rejudge import judge_again
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._simulation_request import Options
 from sandbox.generator import generated_account
 from support.observing import ACCOUNT_ID, READ_ACTIONS, Json, Reading, audit_role, sandbox_of
 

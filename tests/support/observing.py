@@ -14,10 +14,10 @@ import botocore.config
 from ansible_collections.iamguard.console_mfa.plugins.module_utils import (
     _console_users,
     _mfa_devices,
-    _policy_simulation,
     _signin_tests,
     _signins,
     _simulate,
+    _simulation_request,
     _validation,
 )
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._connection import CallLog, Connection
@@ -166,11 +166,11 @@ class Reading:
         *,
         bulk: bool = False,
         scope: Scope | None = None,
-        probes: t.Sequence[str] = _policy_simulation.DEFAULT_PROBES,
+        probes: t.Sequence[str] = _simulation_request.DEFAULT_PROBES,
         context: t.Sequence[Json] = (),
         **account: t.Any,
     ) -> Json:
-        options = _policy_simulation.Options.parse(probes, context)
+        options = _simulation_request.Options.parse(probes, context)
         passwords = _console_users.Options(scope or Scope(), bulk, dt.timedelta(hours=4), False, AutomationSignals())
         return _simulate.observe(self._account(**account), options, passwords)
 
@@ -184,7 +184,7 @@ class Reading:
         signals: AutomationSignals | None = None,
         evidence: Json | _signins.Options | None = None,
         first_access: Json | None = None,
-        simulating: _policy_simulation.Options | None = None,
+        simulating: _simulation_request.Options | None = None,
         **account: t.Any,
     ) -> Json:
         inventory = _validation.Inventory(

@@ -16,7 +16,7 @@ import typing as t
 
 import pytest
 import yaml
-from benchmark import answers, bare, budget, command_line, judging, measure, report
+from benchmark import answers, bare, budget, command_line, evidence, evidence_budget, judging, measure, report
 from benchmark.accounts import facts_of
 from benchmark.answers import Answer, BadAnswer
 from benchmark.report import Case, Row
@@ -521,3 +521,50 @@ def test_who_measures_is_not_measured(tmp_path: pathlib.Path) -> None:
 
 def test_the_exit_status_is_handed_on(tmp_path: pathlib.Path) -> None:
     assert measured(tmp_path, "raise SystemExit(3)")["status"] == 3
+
+
+# --- evidence
+
+
+def test_the_account_with_evidence_has_what_is_measured() -> None:
+    [account] = evidence.scenario()["accounts"]
+    signed_in = [(item["user"], item["region"]) for item in account["sign_ins"]]
+    assert (len(signed_in), {region for _user, region in signed_in}) == (5000, set(evidence_budget.REGIONS))
+    policies = [json.dumps(user["inline_policies"]) for user in account["users"] if user.get("password")]
+    assert len(policies) == len(set(policies)) == 300
+
+
+def test_wrong_evidence_is_noticed() -> None:
+    right = {"summary": {"by_evidence": {"proven": 300}}, "regions": [{"events": 2500}, {"events": 2500}]}
+    assert evidence.of_sign_ins([right]).devices == {}
+    for wrong in ({"regions": [{"events": 4999}]}, {"summary": {"by_evidence": {"proven": 299}}}):
+        with pytest.raises(BadAnswer):
+            evidence.of_sign_ins([right | wrong])
+    summary = {"by_console_enforcement": {"not_enforced": 300}, "simulations": 300}
+    assert evidence.of_simulation([{"summary": summary}]).devices == {}
+    for wrong in ({"simulations": 299}, {"by_console_enforcement": {"not_enforced": 299}}):
+        with pytest.raises(BadAnswer):
+            evidence.of_simulation([{"summary": summary | wrong}])
+
+
+def test_the_budgets_of_evidence() -> None:
+    """25 pages in each of four Regions; six calls for each user."""
+    lines = {line.operations: line.calls for line in evidence_budget.budget_of("sign-ins")}
+    assert lines[frozenset({"LookupEvents"})] == 100
+    lines = {line.operations: line.calls for line in evidence_budget.budget_of("simulation")}
+    assert lines[frozenset({"SimulatePrincipalPolicy"})] == 1800
+    assert evidence.too_many(run("simulation", 1.0, {"SimulatePrincipalPolicy": 1801})) == [
+        "SimulatePrincipalPolicy: 1801 calls, 1800 allowed"
+    ]
+
+
+def test_evidence_is_asked_for_by_an_option() -> None:
+    assert command_line.parse_options([]).evidence is False
+    assert command_line.parse_options(["--evidence", "--delay", "0"]).evidence is True
+
+
+@pytest.mark.parametrize("other", ["--users=9", "--only=live", "--repeat=2", "--quick", "--validation"])
+def test_what_would_do_nothing_beside_evidence_is_refused(other: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        command_line.parse_options(["--evidence", other])
+    assert "--evidence measures one account, once" in capsys.readouterr().err

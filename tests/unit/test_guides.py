@@ -18,7 +18,8 @@ import yaml
 from ansible_collections.iamguard.console_mfa.plugins.module_utils import _enroll_codes
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._match import MATCH_KEYS
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._policy import Rules, read_rules
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._policy_simulation import Enforcement, Options
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._policy_simulation import Enforcement
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._simulation_request import Options
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._verdict import Verdict
 from support.desk import APP, CODE, GOOD, HOLDS, enabled, prepared, refused, session
 

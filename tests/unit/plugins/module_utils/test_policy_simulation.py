@@ -16,15 +16,8 @@ from hypothesis import strategies as st
 
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import User
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._policy_simulation import (
-    ENROLLMENT,
-    PASSWORD_RESET,
     Answer,
-    BadSimulationError,
     Enforcement,
-    Options,
-    Place,
-    Request,
-    Session,
     Simulation,
     all_allowed,
     enforcement_of,
@@ -33,6 +26,15 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._policy_simul
     pick,
     policy_set,
     read_answers,
+)
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._simulation_request import (
+    ENROLLMENT,
+    PASSWORD_RESET,
+    BadSimulationError,
+    Options,
+    Place,
+    Request,
+    Session,
     resource_of,
 )
 
