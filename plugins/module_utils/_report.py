@@ -77,6 +77,7 @@ def account_rows(
     fleet: FleetCheck,
     *,
     run_hosts: t.Container[str] = (),
+    run_id: str | None = None,
     now: dt.datetime,
     max_record_age: dt.timedelta,
     kind: Kind = "assessment",
@@ -85,11 +86,13 @@ def account_rows(
     """Return one row per account of the inventory, and per account that a decision leaves out; red ones first.
 
     :param accounts: host name to account id, as the inventory has it
-    :param results: host name to what the role says of this run: ``{run_id, status, error, summary, sandbox}``, of a
-        validation also ``{compliant, rollout_complete}``
+    :param results: host name to what the role says of this run: ``{run_id, account_id, status, error, summary,
+        sandbox}``, of a validation also ``{compliant, rollout_complete}``
     :param records: account id to its latest record in the store, or what `outline` keeps of it, for accounts that were
         not run; a record that cannot be read or trusted comes as ``{"problem": why}``
-    :param run_hosts: the hosts that were run; one of them without a result broke down on the way
+    :param run_hosts: the hosts that were run; one of them without a result broke down on the way. What is said to be a
+        result of another host is none: a variable of the inventory may have the name of a role's result.
+    :param run_id: what this run is called; a result of another run is none. Not compared where it has no name.
     :param fail_on: the verdicts that make an account red where they are gaps
     """
     asked = _Asked(kind, fail_on, now, max_record_age)
@@ -98,7 +101,7 @@ def account_rows(
         account_id = "" if value is None else str(value)
         if decision := fleet["left_out"].get(account_id):
             rows.append(_left_out(name, account_id, decision))
-        elif result := results.get(name):
+        elif result := _result_of_this_run(results.get(name), account_id, run_id) if name in run_hosts else None:
             rows.append(_from_result(name, account_id, result, asked))
         elif problem := account_id_problem(value, f"of {name}"):
             rows.append(_row(name, account_id, "failed", [problem]))
@@ -196,6 +199,13 @@ def _left_out(name: str, account_id: str, decision: Mapping) -> Row:
         f"until {decision['expires']})"
     )
     return _row(name, account_id, "left_out", [], note=note)
+
+
+def _result_of_this_run(result: object, account_id: str, run_id: str | None) -> Mapping | None:
+    """None of what the role has not said now, of this account."""
+    if not isinstance(result, dict) or str(result.get("account_id") or "") != account_id:
+        return None
+    return result if run_id is None or str(result.get("run_id") or "") == run_id else None
 
 
 def _from_result(name: str, account_id: str, result: Mapping, asked: _Asked) -> Row:

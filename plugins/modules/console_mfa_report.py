@@ -36,7 +36,9 @@ options:
   results:
     description:
       - Maps the names of the hosts that were run to what the role found, its C(mfa_assessment_result) or
-        C(mfa_validation_result). Hosts that were not run are absent, or have nothing.
+        C(mfa_validation_result).
+      - What is here of a host that is not in O(run_hosts), of another account than the host has in O(accounts), or of
+        another run than O(run_id), is not taken for a result - a variable of the inventory can have the same name.
     type: dict
     default: {}
   run_hosts:
@@ -92,7 +94,7 @@ options:
     type: path
   run_id:
     description:
-      - What the run is called in records.
+      - What the run is called in records. With it, only results of this run count.
     type: str
 attributes:
   check_mode:
@@ -396,7 +398,8 @@ def accounts_not_run(options: dict[str, t.Any], fleet: FleetCheck) -> list[str]:
     return [
         account_id
         for name, account_id in options["accounts"].items()
-        if not (options["results"].get(name) or name in options["run_hosts"] or account_id_problem(account_id, name))
+        if name not in options["run_hosts"]
+        and not account_id_problem(account_id, name)
         and account_id not in fleet["left_out"]
     ]
 
@@ -437,6 +440,7 @@ def main() -> None:
         },
         fleet,
         run_hosts=options["run_hosts"],
+        run_id=options["run_id"],
         now=now,
         max_record_age=dt.timedelta(hours=options["max_record_age"]),
         kind=kind,

@@ -33,7 +33,13 @@ SUMMARY: t.Final[dict[str, t.Any]] = {
     "complete": True,
     "missing": [],
 }
-RESULT: t.Final[dict[str, t.Any]] = {"run_id": "r1", "status": "complete", "error": None, "summary": SUMMARY}
+RESULT: t.Final[dict[str, t.Any]] = {
+    "run_id": "r1",
+    "account_id": "111122223333",
+    "status": "complete",
+    "error": None,
+    "summary": SUMMARY,
+}
 GAP = {"fact": "console_access of bob", "reason": "AccessDenied", "permission": "iam:GetLoginProfile"}
 INCOMPLETE = RESULT | {"status": "incomplete", "summary": SUMMARY | {"complete": False, "unknown": 2, "missing": [GAP]}}
 ERROR = {"operation": "AssumeRole", "message": "account 333333333333: may not assume x"}
@@ -55,7 +61,10 @@ def rows_of(
 ) -> list[_report.Row]:
     accounts = ONE if accounts is None else accounts
     fleet = check_fleet(accounts, out_of_scope, today=NOW.date())
-    return _report.account_rows(accounts, results or {}, records or {}, fleet, now=NOW, max_record_age=MAX_AGE)
+    said = {name: result | {"account_id": accounts[name]} for name, result in (results or {}).items() if result}
+    return _report.account_rows(
+        accounts, said, records or {}, fleet, run_hosts=list(said), now=NOW, max_record_age=MAX_AGE
+    )
 
 
 HOUR = dt.timedelta(hours=1)
@@ -144,6 +153,31 @@ def test_an_account_that_was_run_and_has_no_result_is_red_whatever_its_record_sa
     (row,) = _report.account_rows(ONE, {}, records, fleet, run_hosts=["production"], now=NOW, max_record_age=MAX_AGE)
     assert (row["status"], row["from"]) == ("failed", None)
     assert "without a result" in row["reasons"][0]
+
+
+@pytest.mark.parametrize(
+    ("run_hosts", "result", "run_id", "status"),
+    [
+        pytest.param(["production"], RESULT, "r1", "complete", id="of this run"),
+        pytest.param(["production"], RESULT, None, "complete", id="of a run without a name"),
+        pytest.param([], RESULT, "r1", "missing", id="of a host that was not run"),
+        pytest.param(["staging"], RESULT, "r1", "missing", id="of a host that was not run while others were"),
+        pytest.param(["production"], RESULT | {"run_id": "r0"}, "r1", "failed", id="of another run"),
+        pytest.param(["production"], RESULT | {"run_id": None}, "r1", "failed", id="of no run"),
+        pytest.param(["production"], RESULT | {"account_id": "222233334444"}, "r1", "failed", id="of another account"),
+        pytest.param(["production"], RESULT | {"account_id": None}, "r1", "failed", id="of no account"),
+        pytest.param(["production"], "complete", "r1", "failed", id="a text"),
+    ],
+)
+def test_a_result_counts_only_where_the_role_has_said_it_now(
+    run_hosts: list[str], result: t.Any, run_id: str | None, status: str
+) -> None:
+    """A variable of the inventory may have the name of the role's result, and be of the host as that is."""
+    fleet = check_fleet(ONE, today=NOW.date())
+    (row,) = _report.account_rows(
+        ONE, {"production": result}, {}, fleet, run_hosts=run_hosts, run_id=run_id, now=NOW, max_record_age=MAX_AGE
+    )
+    assert (row["status"], row["red"]) == (status, status != "complete")
 
 
 def test_facts_of_a_record_come_with_their_age() -> None:

@@ -120,11 +120,13 @@ def rows_of(
     out_of_scope: object = None,
 ) -> list[_report.Row]:
     accounts = ONE if accounts is None else accounts
+    said = {name: result | {"account_id": accounts[name]} for name, result in (results or {}).items() if result}
     return _report.account_rows(
         accounts,
-        results or {},
+        said,
         records or {},
         check_fleet(accounts, out_of_scope, today=NOW.date()),
+        run_hosts=list(said),
         now=NOW,
         max_record_age=26 * HOUR,
         kind="validation",

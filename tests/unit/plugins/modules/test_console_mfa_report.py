@@ -19,7 +19,18 @@ from support.recording import ACCOUNT_ID, console_user, console_users, mfa, mfa_
 Json = dict[str, t.Any]
 
 SUMMARY: t.Final[Json] = {"console_users": 3, "enabled": 3, "none": 0, "unknown": 0, "complete": True, "missing": []}
-RESULT: t.Final[Json] = {"run_id": "r1", "status": "complete", "error": None, "summary": SUMMARY}
+RESULT: t.Final[Json] = {
+    "run_id": "r1",
+    "account_id": ACCOUNT_ID,
+    "status": "complete",
+    "error": None,
+    "summary": SUMMARY,
+}
+RUN: t.Final[Json] = {
+    "accounts": {"production": ACCOUNT_ID},
+    "results": {"production": RESULT},
+    "run_hosts": ["production"],
+}
 
 
 @pytest.fixture
@@ -51,7 +62,7 @@ def recorded(run: t.Callable[..., Json]) -> Json:
 
 
 def test_the_result_of_this_run_is_reported(run):
-    result = run(accounts={"production": ACCOUNT_ID}, results={"production": RESULT}, run_id="r1")
+    result = run(**RUN, run_id="r1")
     assert (result["changed"], result["compliant_reading"], result["red"], result["gate"]) == (False, True, [], [])
     assert result["accounts"][0]["from"] == "this_run"
     assert result["text"][0] == "Console sign-in and MFA: 1 account, 1 read completely, 0 red (run r1)"
@@ -75,6 +86,14 @@ def test_an_account_that_was_not_run_is_reported_from_its_record(run, recorded):
     (row,) = run(accounts={"production": ACCOUNT_ID})["accounts"]
     assert (row["status"], row["from"], row["run_id"]) == ("complete", "record", "before")
     assert row["summary"]["console_users"] == 1
+
+
+@pytest.mark.parametrize("run_hosts", [[], ["staging"]], ids=["nobody was run", "others were run"])
+def test_what_is_said_of_a_host_that_was_not_run_is_not_taken_for_its_result(run, recorded, run_hosts):
+    """It is asked of the store instead."""
+    result = run(**RUN | {"run_hosts": run_hosts}, run_id="r1")
+    (row,) = result["accounts"]
+    assert (row["from"], row["run_id"], row["summary"]["console_users"]) == ("record", "before", 1)
 
 
 def test_a_record_older_than_allowed_is_red(run, recorded):
@@ -150,11 +169,7 @@ def test_without_a_store_that_answers_accounts_that_were_not_run_are_red(run, st
 
 
 def test_the_store_is_not_asked_when_every_account_was_run(run):
-    result = run(
-        accounts={"production": ACCOUNT_ID},
-        results={"production": RESULT},
-        store={"kind": "directory", "path": "/not/there"},
-    )
+    result = run(**RUN, store={"kind": "directory", "path": "/not/there"})
     assert result["compliant_reading"] is True
 
 
@@ -193,7 +208,7 @@ def test_what_makes_no_sense_is_refused(run, options, part):
 
 
 def test_check_mode_is_marked(run):
-    result = run(check_mode=True, accounts={"production": ACCOUNT_ID}, results={"production": RESULT})
+    result = run(check_mode=True, **RUN)
     assert result["text"][0].endswith("CHECK MODE")
 
 
@@ -208,6 +223,7 @@ def test_every_key_of_a_row_is_documented(run):
 
 VALIDATED: t.Final[Json] = {
     "run_id": "r1",
+    "account_id": ACCOUNT_ID,
     "status": "complete",
     "error": None,
     "summary": {
@@ -231,7 +247,7 @@ VALIDATED: t.Final[Json] = {
 
 
 def test_a_gap_fails_a_run_only_where_that_is_asked_for(run):
-    given = {"kind": "validation", "accounts": {"production": ACCOUNT_ID}, "results": {"production": VALIDATED}}
+    given = RUN | {"kind": "validation", "results": {"production": VALIDATED}}
     result = run(**given)
     assert (result["compliant"], result["rollout_complete"], result["compliant_reading"]) == (False, False, True)
     assert (result["red"], result["gate"]) == ([], [])
@@ -256,5 +272,5 @@ def test_an_assessment_is_no_validation(run, recorded):
 
 
 def test_an_assessment_says_nothing_of_compliance(run):
-    result = run(accounts={"production": ACCOUNT_ID}, results={"production": RESULT})
+    result = run(**RUN)
     assert (result["compliant"], result["rollout_complete"]) == (None, None)
