@@ -340,10 +340,8 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_files
 )
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_numbers import GAP_VERDICTS
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_sources import Sources
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._settings import MAX_RECORD_AGE_HOURS
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._store import STORE_OPTIONS, open_store
-
-# A year, as for the longest decision: facts that are older are nobody's recent assessment.
-MAX_RECORD_AGE_HOURS = 366 * 24
 
 NOBODY_LEFT = (
     "Every account of the inventory is left out by console_mfa_accounts_out_of_scope, so nothing was looked at, and "
