@@ -23,7 +23,6 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._judge import
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import DeviceKind, Json
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._policy import Requirement
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_views import (
-    ALWAYS_GAPS,
     AccountView,
     CategoryView,
     Counts,
@@ -41,6 +40,7 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_views
 )
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._subject import moment
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._verdict import Verdict
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._verdict_words import ALWAYS_GAPS
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._wording import describe_requirement
 
 KIND = "validation"

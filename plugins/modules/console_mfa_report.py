@@ -64,10 +64,10 @@ options:
       - undecided
       - contradicted
       - overdue
-      - wrong_device
-      - too_few_devices
       - exception_expired
       - scope_expired
+      - wrong_device
+      - too_few_devices
     default: [unknown, undecided]
   max_record_age:
     description:
@@ -336,9 +336,9 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_files
     Folder,
     write_report,
 )
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_numbers import GAP_VERDICTS
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_sources import Sources
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._store import STORE_OPTIONS, open_store
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._verdict_words import GAP_VERDICTS
 
 # A year, as for the longest decision: facts that are older are nobody's recent assessment.
 MAX_RECORD_AGE_HOURS = 366 * 24
@@ -357,7 +357,7 @@ ARGUMENTS = {
     "fail_on": {
         "type": "list",
         "elements": "str",
-        "choices": list(GAP_VERDICTS),
+        "choices": [str(verdict) for verdict in GAP_VERDICTS],
         "default": ["unknown", "undecided"],
     },
     "store": {"type": "dict", "options": STORE_OPTIONS},
