@@ -3,17 +3,22 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Hold the records of an account against the account, as boto3 alone shows it.
 
-Usage: verify.py RECORD_DIRECTORY ACCOUNT_ID ROLE_ARN EXTERNAL_ID, with AWS_PROFILE and AWS_ENDPOINT_URL set.
+Usage: verify.py RECORD_DIRECTORY ACCOUNT_ID ROLE_ARN EXTERNAL_ID NOTICES_DIRECTORY, with AWS_PROFILE and
+AWS_ENDPOINT_URL set.
 """
 
 from __future__ import annotations
 
+import csv
 import json
 import pathlib
 import sys
 import typing as t
 
-from independent import check, client_of, hash_of, seen
+from independent import UNKNOWN, check, client_of, hash_of, seen
+
+# What somebody has to do, and whether that is for users who have a device that counts for anything.
+ENROLLING = {"enroll": False, "add_device": True, "replace_device": True}
 
 
 def recorded(record: dict[str, t.Any]) -> dict[str, tuple[str, list[str] | None]]:
@@ -26,7 +31,40 @@ def enabled(devices: list[dict[str, t.Any]] | None) -> list[str] | None:
     return sorted(device["serial_number"] for device in devices if device["status"] == "enabled")
 
 
-def main(store: str, account_id: str, role_arn: str, external_id: str) -> None:
+def check_plan(name: str, record: dict[str, t.Any], truth: dict[str, tuple[str, list[str] | None]]) -> None:
+    """Everybody is in the plan once, and nobody is to do what the devices speak against."""
+    plan = {user["user_name"]: user for user in record["plan"]["users"]}
+    check(f"the number of users in the plan of {name}", len(truth), len(record["plan"]["users"]))
+    check(f"the users in the plan of {name}", sorted(truth), sorted(plan))
+    for user_name, (access, serials) in truth.items():
+        user = plan[user_name]
+        check(f"whether {user_name!r} in {name} enrolls", user["action"] in ENROLLING, user["enroll"])
+        if access == UNKNOWN or serials is None:
+            check(f"what {user_name!r} in {name} has to do", "read_again", user["action"])
+        elif user["enroll"]:
+            usable = any(":sms-mfa/" not in serial for serial in serials)
+            check(f"whether {user_name!r} in {name} has a device", ENROLLING[user["action"]], usable)
+    enrolling = [user for user in plan.values() if user["enroll"]]
+    numbers = {"to_enroll": len(enrolling), "overdue": sum(user["days_left"] < 0 for user in enrolling)}
+    check(f"the numbers of the plan in {name}", numbers, {key: record["summary"][key] for key in numbers})
+
+
+def check_notices(directory: pathlib.Path, record: dict[str, t.Any]) -> int:
+    """One for everybody who has to register a device, and no other file."""
+    with (directory / "notices.csv").open(encoding="utf-8", newline="") as file:
+        lines = list(csv.DictReader(file, strict=True))
+    enrolling = {user["user_id"] for user in record["plan"]["users"] if user["enroll"]}
+    check(f"who has a notice in {directory}", sorted(enrolling), sorted(line["user_id"] for line in lines))
+    files = sorted(path.name for path in directory.iterdir())
+    check(f"the files in {directory}", sorted(["notices.csv", *(line["file"] for line in lines)]), files)
+    return len(lines)
+
+
+def tasks_of(record: dict[str, t.Any]) -> list[tuple[str, str, str | None]]:
+    return [(user["user_name"], user["action"], user["due"]) for user in record["plan"]["users"]]
+
+
+def main(store: str, account_id: str, role_arn: str, external_id: str, notices: str) -> None:
     paths = sorted((pathlib.Path(store) / account_id / "assessment").glob("*.json"))
     checked, first, second = (json.loads(path.read_text(encoding="utf-8")) for path in paths)
     marks = [record["check_mode"] for record in (checked, first, second)]
@@ -42,7 +80,10 @@ def main(store: str, account_id: str, role_arn: str, external_id: str) -> None:
         check(f"the users in {path.name}", sorted(truth), sorted(found))
         for user_name, fact in truth.items():
             check(f"user {user_name!r} in {path.name}", fact, found[user_name])
-    print(f"{account_id}: {len(paths)} records name {len(truth)} console users as boto3 sees them")
+        check_plan(path.name, record, truth)
+        check(f"what is to do in {path.name}, as in the run under --check", tasks_of(checked), tasks_of(record))
+    written = check_notices(pathlib.Path(notices) / account_id, second)
+    print(f"{account_id}: {len(paths)} records name {len(truth)} console users as boto3 sees them; {written} notices")
 
 
 if __name__ == "__main__":
