@@ -89,7 +89,8 @@ def account_rows(
     :param results: host name to what the role says of this run: ``{run_id, account_id, status, error, summary,
         sandbox}``, of a validation also ``{compliant, rollout_complete}``
     :param records: account id to its latest record in the store, or what `outline` keeps of it, for accounts that were
-        not run; a record that cannot be read or trusted comes as ``{"problem": why}``
+        not run, with ``doubts``, why it does not prove what it says; a record that cannot be read or trusted comes as
+        ``{"problem": why}``
     :param run_hosts: the hosts that were run; one of them without a result broke down on the way. What is said to be a
         result of another host is none: a variable of the inventory may have the name of a role's result.
     :param run_id: what this run is called; a result of another run is none. Not compared where it has no name.
@@ -223,6 +224,8 @@ def _from_record(name: str, account_id: str, record: Mapping | None, asked: _Ask
             name, account_id, "missing", [f"not run now, and its latest record is no evidence: {record['problem']}"]
         )
     status, reasons = _standing(account_id, record, asked)
+    if doubts := list(record.get("doubts") or []):
+        status, reasons = "failed", [*reasons, *doubts]
     facts = _facts(record, asked.now, "record") | {"record": record.get("name")}
     made_at = _time(record.get("ended_at"))
     if made_at is None or made_at > asked.now + FUTURE_TOLERANCE:

@@ -17,7 +17,6 @@ import re
 import typing as t
 
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._inventory_values import kind_of, show
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_numbers import GAP_VERDICTS
 
 #: A year, as for the longest decision: facts that are older are nobody's recent assessment.
 MAX_RECORD_AGE_HOURS = 366 * 24
@@ -73,8 +72,8 @@ def _texts(value: object) -> bool:
     return _list(value) and all(isinstance(item, str) for item in t.cast("list[object]", value))
 
 
-def _gap_verdicts(value: object) -> bool:
-    return _texts(value) and set(t.cast("list[str]", value)) <= set(GAP_VERDICTS)
+def _checked_by_check_fleet(_value: object) -> bool:
+    return True
 
 
 def _dictionary(value: object) -> bool:
@@ -100,12 +99,7 @@ OF_THE_RUN: t.Final[t.Mapping[str, Setting]] = {
     "console_mfa_accounts_out_of_scope": Setting(_nothing_or(_list), "a list of decisions", _RUN),
     "console_mfa_assessment": Setting(_nothing_or(_text), "the name of a file", _RUN),
     "console_mfa_check_at": Setting(_nothing_or(_text), "a time as '2027-02-01T00:00:00Z', in quotes", _RUN),
-    "console_mfa_fail_on": Setting(
-        _gap_verdicts,
-        f"a list of the verdicts that are to make a run fail, of {', '.join(sorted(GAP_VERDICTS))} (an empty list "
-        "fails on none of them)",
-        _RUN,
-    ),
+    "console_mfa_fail_on": Setting(_checked_by_check_fleet, "a list of verdicts", _RUN),
     "console_mfa_max_record_age": Setting(
         _age, f"a number of hours from 0 to {MAX_RECORD_AGE_HOURS}, such as 26", _RUN
     ),

@@ -66,10 +66,10 @@ options:
       - undecided
       - contradicted
       - overdue
-      - wrong_device
-      - too_few_devices
       - exception_expired
       - scope_expired
+      - wrong_device
+      - too_few_devices
     default: [unknown, undecided]
   max_record_age:
     description:
@@ -338,10 +338,10 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_files
     Folder,
     write_report,
 )
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_numbers import GAP_VERDICTS
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_sources import Sources
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._settings import MAX_RECORD_AGE_HOURS
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._store import STORE_OPTIONS, open_store
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._verdict_words import GAP_VERDICTS
 
 NOBODY_LEFT = (
     "Every account of the inventory is left out by console_mfa_accounts_out_of_scope, so nothing was looked at, and "
@@ -357,7 +357,7 @@ ARGUMENTS = {
     "fail_on": {
         "type": "list",
         "elements": "str",
-        "choices": list(GAP_VERDICTS),
+        "choices": [str(verdict) for verdict in GAP_VERDICTS],
         "default": ["unknown", "undecided"],
     },
     "store": {"type": "dict", "options": STORE_OPTIONS},

@@ -62,12 +62,6 @@ def test_the_order_of_keys_is_no_difference() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
-        pytest.param("console_mfa_fail_on", {"unknown": 1}, "a dictionary, not a list of the verdicts", id="no list"),
-        pytest.param("console_mfa_fail_on", "overdue", "the text 'overdue', not a list of the verdicts", id="a text"),
-        pytest.param("console_mfa_fail_on", ["overdu"], "of contradicted, exception_expired, overdue", id="misspelt"),
-        pytest.param("console_mfa_fail_on", ["compliant"], "not a list of the verdicts", id="a verdict that is no gap"),
-        pytest.param("console_mfa_fail_on", [["unknown"]], "not a list of the verdicts", id="a list in a list"),
-        pytest.param("console_mfa_fail_on", None, "is null, not a list of the verdicts", id="null"),
         pytest.param("console_mfa_max_record_age", None, "is null, not a number of hours", id="no age"),
         pytest.param("console_mfa_max_record_age", "", "the text '', not a number of hours", id="an empty age"),
         pytest.param("console_mfa_max_record_age", "soon", "the text 'soon', not a number of hours", id="a word"),
