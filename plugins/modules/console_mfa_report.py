@@ -76,6 +76,14 @@ options:
       - How old, in hours, the latest record of an account may be that was not run; at most 8784 (a year).
     type: float
     default: 26
+  custom_endpoint_hosts:
+    description:
+      - The hosts whose account may be read at another endpoint than AWS's own, as C(console_mfa_allow_custom_endpoint)
+        says. An account of another host is red where its latest record is of a sandbox, whatever that says - it tells
+        nothing of AWS.
+    type: list
+    elements: str
+    default: []
   output_dir:
     description:
       - Where to write the report as files, an absolute path; made if it is not there. Without it, none are written.
@@ -362,6 +370,7 @@ ARGUMENTS = {
     },
     "store": {"type": "dict", "options": STORE_OPTIONS},
     "max_record_age": {"type": "float", "default": 26},
+    "custom_endpoint_hosts": {"type": "list", "elements": "str", "default": []},
     "output_dir": {"type": "path"},
     "run_id": {"type": "str"},
 }
@@ -443,6 +452,7 @@ def main() -> None:
         max_record_age=dt.timedelta(hours=options["max_record_age"]),
         kind=kind,
         fail_on=options["fail_on"],
+        sandbox_hosts=options["custom_endpoint_hosts"],
     )
     files, problems = Files([], []), []
     if options["output_dir"]:

@@ -83,3 +83,13 @@ def test_what_the_first_account_sets_for_the_run_is_not_so_for_all(fleet: Fleet)
         assert f"{name} is set for aaa, but not for bad" in run.output
     assert "PLAY RECAP" in run.output.split("take it away from groups and hosts")[-1]
     assert "Put the fleet together" not in run.output
+
+
+def test_what_was_seen_in_a_sandbox_proves_nothing_of_aws(fleet: Fleet, limited: Outcome) -> None:
+    """The same inventory and the same store, after it turned to AWS: nothing is allowed for the account any more."""
+    aws = {"console_mfa_endpoint_url": "", "console_mfa_allow_custom_endpoint": False}
+    hosts = {"aaa": {**fleet.hosts["aaa"], **aws}}
+    run = dataclasses.replace(fleet, hosts=hosts).run("report_mfa")
+    assert run.status == 2
+    assert "its latest record is of a sandbox, not of AWS" in run.output
+    assert dataclasses.replace(fleet, hosts={"aaa": fleet.hosts["aaa"]}).run("report_mfa").status == 0

@@ -19,7 +19,6 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._content impo
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._records import Shelf, write_record
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._rejudge import judge_again
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._store import open_store
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._verdict_words import GAP_VERDICTS
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._verification import verify
 from support import judging, reports
 from support.fleet import (
