@@ -93,3 +93,11 @@ def test_what_was_seen_in_a_sandbox_proves_nothing_of_aws(fleet: Fleet, limited:
     assert run.status == 2
     assert "its latest record is of a sandbox, not of AWS" in run.output
     assert dataclasses.replace(fleet, hosts={"aaa": fleet.hosts["aaa"]}).run("report_mfa").status == 0
+
+
+def test_a_run_of_which_skipped_tags_leave_nothing_fails(fleet: Fleet) -> None:
+    calls = fleet.sandbox.control.calls()
+    run = fleet.run("validate_mfa", "--skip-tags", "always,x")
+    assert run.status == 2
+    assert "--skip-tags always,x leaves out every task of this playbook" in run.output
+    assert fleet.sandbox.control.calls() == calls
