@@ -10,7 +10,7 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._fleet import FleetCheck
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._fleet import FleetCheck, fail_on_problem
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._fleet import check_fleet as _check_fleet
 
 DOCUMENTATION = r"""
@@ -21,8 +21,8 @@ author:
   - iamguard.console_mfa contributors (@iamguard)
 description:
   - Says what is wrong with the accounts of an inventory as a whole (no account at all, an account on two hosts, a
-    malformed decision to leave an account out), which hosts have no usable account id, and which accounts a decision
-    leaves out on a given day.
+    malformed decision to leave an account out, a verdict to fail on that nobody gets), which hosts have no usable
+    account id, and which accounts a decision leaves out on a given day.
   - Looks at nothing but its input.
 options:
   _input:
@@ -40,6 +40,13 @@ options:
     description: The day (UTC, as C(2026-11-24)) on which a decision has to hold.
     type: str
     required: true
+  fail_on:
+    description:
+      - The verdicts that are to make a run fail, as in the variable C(console_mfa_fail_on). One that cannot be a gap is
+        a problem.
+    type: list
+    elements: str
+    default: []
 """
 
 EXAMPLES = r"""
@@ -88,7 +95,9 @@ _value:
 """
 
 
-def check_fleet(accounts: t.Any, accounts_out_of_scope: t.Any = None, today: str = "") -> FleetCheck:
+def check_fleet(
+    accounts: t.Any, accounts_out_of_scope: t.Any = None, today: str = "", fail_on: t.Any = ()
+) -> FleetCheck:
     """Make the input plain data (YAML dates become text), and check it."""
     plain = json.loads(json.dumps([accounts, accounts_out_of_scope], default=str))
     if not isinstance(plain[0], dict):
@@ -97,7 +106,10 @@ def check_fleet(accounts: t.Any, accounts_out_of_scope: t.Any = None, today: str
         day = dt.date.fromisoformat(today)
     except ValueError as e:
         raise AnsibleFilterError("check_fleet needs today, a date written as '2026-11-24'.") from e
-    return _check_fleet(plain[0], plain[1], today=day)
+    found = _check_fleet(plain[0], plain[1], today=day)
+    # At the end of a run it would be too late: there would be no report.
+    problem = fail_on_problem(json.loads(json.dumps(fail_on, default=str)))
+    return found if problem is None else {**found, "problems": [*found["problems"], problem]}
 
 
 class FilterModule:

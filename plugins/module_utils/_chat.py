@@ -27,6 +27,7 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_views
     total,
 )
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._verdict import Verdict
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._verdict_words import GAPS_COUNTED
 
 #: So many accounts are named in a line.
 NAMED = 5
@@ -36,17 +37,6 @@ NAME_LENGTH = 40
 
 _NOT_PLAIN = re.compile(r"[^A-Za-z0-9]+")
 _NOT_A_REASON = re.compile(r"[^A-Za-z0-9 ,:-]+")
-
-_GAPS = {
-    Verdict.OVERDUE: "overdue",
-    Verdict.WRONG_DEVICE: "with a wrong device",
-    Verdict.TOO_FEW_DEVICES: "with too few devices",
-    Verdict.EXCEPTION_EXPIRED: "with an expired exception",
-    Verdict.SCOPE_EXPIRED: "with an expired out-of-scope decision",
-    Verdict.UNDECIDED: "undecided",
-    Verdict.CONTRADICTED: "contradicted",
-    Verdict.UNKNOWN: "unknown",
-}
 
 _LEVELS = {
     Level.RED: "red",
@@ -105,7 +95,9 @@ def _accounts(views: t.Sequence[AccountView]) -> str:
 def _gaps(judged: t.Sequence[AccountView], numbers: Numbers) -> str:
     if not numbers.counts.gaps:
         return "No gap." if judged else ""
-    parts = [f"{count} {words}" for verdict, words in _GAPS.items() if (count := numbers.gaps_by_verdict.get(verdict))]
+    parts = [
+        f"{count} {words}" for verdict, words in GAPS_COUNTED.items() if (count := numbers.gaps_by_verdict.get(verdict))
+    ]
     return f"{plural(numbers.counts.gaps, 'gap')}: {', '.join(parts)}."
 
 

@@ -12,11 +12,13 @@ Note that this module util is PRIVATE to the collection. It can have breaking ch
 from __future__ import annotations
 
 import datetime as dt
+import json
 import re
 import typing as t
 
 from ._decisions import Limits, read_account_decisions
 from ._terminal import terminal_safe
+from ._verdict_words import GAP_VERDICTS
 
 DECISION_KEYS = ("account_id", "reason", "approved_by", "approved_on", "expires")
 
@@ -63,6 +65,17 @@ def check_fleet(
         bad_accounts=bad_accounts,
         left_out=left_out,
         expired=expired,
+    )
+
+
+def fail_on_problem(value: object) -> str | None:
+    """Return why a run cannot be told to fail on this, or None. Whoever fails on what nobody gets never fails."""
+    if isinstance(value, (list, tuple)) and all(verdict in tuple(map(str, GAP_VERDICTS)) for verdict in value):
+        return None
+    shown = terminal_safe(json.dumps(value, default=str))
+    return (
+        f"console_mfa_fail_on is {shown}: it is a list of the verdicts that are to make a run fail, of "
+        f"{', '.join(sorted(GAP_VERDICTS))}. Set it in group_vars/all; an empty list fails on none of them."
     )
 
 

@@ -23,7 +23,7 @@ def inventory_place_problems(places: t.Mapping[str, str], sources: t.Iterable[st
     """What is wrong with ``places`` (by the name of the variable that has the path; an empty one is none), given the
     ``sources`` of the inventory."""
     read = [directory for source in sources for directory in _read_from(source)]
-    found = {name: inside for name, path in places.items() if path and (inside := _around(_real(path), read))}
+    found = {name: inside for name, path in places.items() if path and (inside := _around(real_path(path), read))}
     if not found:
         return []
     beside = next(iter(found.values()))
@@ -37,16 +37,16 @@ def inventory_place_problems(places: t.Mapping[str, str], sources: t.Iterable[st
 
 def _read_from(source: str) -> list[pathlib.Path]:
     """The directories of which Ansible reads every file; none for a list of hosts, which is no path."""
-    path = _real(source)
+    path = real_path(source)
     if path.is_dir():
         return [path]
-    return [_real(str(path.parent / name)) for name in VARIABLES] if path.is_file() else []
+    return [real_path(str(path.parent / name)) for name in VARIABLES] if path.is_file() else []
 
 
 def _around(path: pathlib.Path, directories: t.Iterable[pathlib.Path]) -> pathlib.Path | None:
     return next((one for one in directories if path == one or one in path.parents), None)
 
 
-def _real(path: str) -> pathlib.Path:
+def real_path(path: str) -> pathlib.Path:
     """As a module takes the path."""
     return pathlib.Path(os.path.realpath(pathlib.Path(os.path.expandvars(path)).expanduser()))

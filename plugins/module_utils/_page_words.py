@@ -15,7 +15,6 @@ import enum
 import typing as t
 
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_views import (
-    LET_OFF,
     AccountView,
     DecisionView,
     FindingView,
@@ -23,6 +22,7 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_views
     Numbers,
 )
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._verdict import Verdict
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._verdict_words import LET_OFF, NAMES
 
 
 class Tone(enum.StrEnum):
@@ -39,20 +39,7 @@ class Tone(enum.StrEnum):
 # Where there is nothing to tell.
 DASH: t.Final = "\N{EN DASH}"
 
-VERDICTS: t.Final[t.Mapping[str, str]] = {
-    Verdict.CONTRADICTED: "Signed in without MFA",
-    Verdict.OVERDUE: "Overdue",
-    Verdict.EXCEPTION_EXPIRED: "Exception expired",
-    Verdict.SCOPE_EXPIRED: "Scope decision expired",
-    Verdict.WRONG_DEVICE: "Wrong device",
-    Verdict.TOO_FEW_DEVICES: "Too few devices",
-    Verdict.UNDECIDED: "Undecided",
-    Verdict.UNKNOWN: "Unknown",
-    Verdict.PENDING: "Due later",
-    Verdict.EXCEPTED: "Excepted",
-    Verdict.OUT_OF_SCOPE: "Out of scope",
-    Verdict.COMPLIANT: "Compliant",
-}
+VERDICTS: t.Final = NAMES
 _RANKS = {verdict: rank for rank, verdict in enumerate(VERDICTS)}
 
 LEVELS: t.Final[t.Mapping[str, str]] = {

@@ -68,6 +68,7 @@ class _Asked:
     fail_on: t.Collection[str]
     now: dt.datetime
     max_record_age: dt.timedelta
+    sandbox_hosts: t.Container[str]
 
 
 def account_rows(
@@ -82,6 +83,7 @@ def account_rows(
     max_record_age: dt.timedelta,
     kind: Kind = "assessment",
     fail_on: t.Collection[str] = (),
+    sandbox_hosts: t.Container[str] = (),
 ) -> list[Row]:
     """Return one row per account of the inventory, and per account that a decision leaves out; red ones first.
 
@@ -89,13 +91,16 @@ def account_rows(
     :param results: host name to what the role says of this run: ``{run_id, account_id, status, error, summary,
         sandbox}``, of a validation also ``{compliant, rollout_complete}``
     :param records: account id to its latest record in the store, or what `outline` keeps of it, for accounts that were
-        not run; a record that cannot be read or trusted comes as ``{"problem": why}``
+        not run, with ``doubts``, why it does not prove what it says; a record that cannot be read or trusted comes as
+        ``{"problem": why}``
     :param run_hosts: the hosts that were run; one of them without a result broke down on the way. What is said to be a
         result of another host is none: a variable of the inventory may have the name of a role's result.
     :param run_id: what this run is called; a result of another run is none. Not compared where it has no name.
     :param fail_on: the verdicts that make an account red where they are gaps
+    :param sandbox_hosts: the hosts of which a custom endpoint may be asked; what was read at one proves nothing of AWS,
+        and an inventory that has turned from one to AWS may still have the store
     """
-    asked = _Asked(kind, fail_on, now, max_record_age)
+    asked = _Asked(kind, fail_on, now, max_record_age, sandbox_hosts)
     rows = []
     for name, value in accounts.items():
         account_id = "" if value is None else str(value)
@@ -210,6 +215,8 @@ def _result_of_this_run(result: object, account_id: str, run_id: str | None) -> 
 
 def _from_result(name: str, account_id: str, result: Mapping, asked: _Asked) -> Row:
     status, reasons = _standing(account_id, result, asked)
+    if status != "failed" and (doubt := _sandbox_doubt(name, result, asked)):
+        return _row(name, account_id, "failed", [f"what was read now {doubt}"])
     record = result.get("record")
     facts = _facts(result, asked.now, "this_run") | {"record": record.get("name") if isinstance(record, dict) else None}
     return _row(name, account_id, status, reasons, **facts, **_compliance(status, result, asked))
@@ -223,6 +230,10 @@ def _from_record(name: str, account_id: str, record: Mapping | None, asked: _Ask
             name, account_id, "missing", [f"not run now, and its latest record is no evidence: {record['problem']}"]
         )
     status, reasons = _standing(account_id, record, asked)
+    if status != "failed" and (doubt := _sandbox_doubt(name, record, asked)):
+        return _row(name, account_id, "missing", [f"not run now, and its latest record {doubt}"])
+    if doubts := list(record.get("doubts") or []):
+        status, reasons = "failed", [*reasons, *doubts]
     facts = _facts(record, asked.now, "record") | {"record": record.get("name")}
     made_at = _time(record.get("ended_at"))
     if made_at is None or made_at > asked.now + FUTURE_TOLERANCE:
@@ -235,6 +246,15 @@ def _from_record(name: str, account_id: str, record: Mapping | None, asked: _Ask
         reasons = [*reasons, f"not run now, and its latest record is {age} old (limit: {limit})"]
         status = "stale" if status == "complete" else status
     return _row(name, account_id, status, reasons, **facts, **_compliance(status, record, asked))
+
+
+def _sandbox_doubt(name: str, result: Mapping, asked: _Asked) -> str | None:
+    """Say that it is not AWS that was read, where it must be. Its numbers are nobody's then: the row has none."""
+    if name in asked.sandbox_hosts or result.get("sandbox") is False:
+        return None
+    if result.get("sandbox") is True:
+        return "is of a sandbox, not of AWS (console_mfa_allow_custom_endpoint is not set for it): run it against AWS"
+    return "does not say whether it was AWS that was read: run it again"
 
 
 def _standing(account_id: str, result: Mapping, asked: _Asked) -> tuple[Status, list[str]]:

@@ -15,24 +15,10 @@ from __future__ import annotations
 import typing as t
 
 from ._judge import coverage_percent
+from ._verdict_words import ALWAYS_GAPS, REASONS_COUNTED
 
 Mapping = t.Mapping[str, t.Any]
 Kind = t.Literal["assessment", "validation"]
-
-#: The verdicts that can be a gap, and how a reader says them of so many console users.
-GAP_VERDICTS = {
-    "unknown": "with the verdict unknown",
-    "undecided": "undecided: no category of the policy and no default matches",
-    "contradicted": "contradicted: signed in without MFA",
-    "overdue": "overdue: no MFA device",
-    "wrong_device": "with a device of a kind that is not allowed, and due",
-    "too_few_devices": "with too few devices, and due",
-    "exception_expired": "whose exception expired",
-    "scope_expired": "whose out-of-scope decision expired",
-}
-
-#: These are gaps whenever they are given; the others only once they are due.
-_ALWAYS_GAPS = ("unknown", "undecided", "contradicted", "overdue", "exception_expired", "scope_expired")
 
 _SUMS: dict[Kind, tuple[str, ...]] = {
     "assessment": (
@@ -117,7 +103,7 @@ def numbers_problem(result: Mapping) -> str | None:
 def judged(result: Mapping) -> tuple[bool, bool]:
     """Return ``(compliant, rollout_complete)`` as the result says, unless its own numbers speak against it."""
     summary = result["summary"]
-    no_gap = not summary["gaps"] and not any(number(summary, f"by_verdict.{verdict}") for verdict in _ALWAYS_GAPS)
+    no_gap = not summary["gaps"] and not any(number(summary, f"by_verdict.{verdict}") for verdict in ALWAYS_GAPS)
     compliant = result["compliant"] is True and no_gap
     pending = any(number(summary, key) != 0 for key in ("without_mfa_due", "without_mfa_not_due"))
     return compliant, compliant and result["rollout_complete"] is True and not pending
@@ -126,7 +112,7 @@ def judged(result: Mapping) -> tuple[bool, bool]:
 def verdict_texts(summary: Mapping, fail_on: t.Collection[str]) -> list[str]:
     """Return a reason for each verdict to fail on that console users have as a gap: ``2 console users undecided…``."""
     texts = []
-    for verdict, words in GAP_VERDICTS.items():
+    for verdict, words in REASONS_COUNTED.items():
         count = _gaps_of(summary, verdict) if verdict in fail_on else 0
         # What could not be read is a reason already, and that one says why.
         if verdict == "unknown" and count == number(summary, "unknown"):
@@ -139,7 +125,7 @@ def verdict_texts(summary: Mapping, fail_on: t.Collection[str]) -> list[str]:
 def _gaps_of(summary: Mapping, verdict: str) -> int:
     """How many have the verdict as a gap; where that is not said, all who have it."""
     given = number(summary, f"by_verdict.{verdict}") or 0
-    if verdict in _ALWAYS_GAPS:
+    if verdict in ALWAYS_GAPS:
         return given
     gaps = number(summary, f"gaps_by_verdict.{verdict}")
     return given if gaps is None or not 0 <= gaps <= given else gaps

@@ -23,7 +23,6 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._judge import
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import DeviceKind, Json
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._policy import Requirement
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_views import (
-    ALWAYS_GAPS,
     AccountView,
     CategoryView,
     Counts,
@@ -41,6 +40,7 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_views
 )
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._subject import moment
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._verdict import Verdict
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._verdict_words import ALWAYS_GAPS
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._wording import describe_requirement
 
 KIND = "validation"
@@ -73,14 +73,24 @@ def account_view(row: t.Mapping[str, t.Any], record: object) -> AccountView:
 def _row_problems(row: t.Mapping[str, t.Any], status: str, view: RecordView | None) -> tuple[str, ...]:
     if view is None:
         return ("there is no record of its validation",) if status in _OF_THE_RECORD else ()
-    problems = [f"its record is no evidence: {problem}" for problem in view.problems]
+    problems = _doubts(view, status)
     if view.account_id != row.get("account_id"):
         problems.append(f"its record is that of account {view.account_id or '(none)'}")
     if row.get("run_id") and view.origin.run_id != row["run_id"]:
         problems.append(f"its record is of another run ({view.origin.run_id}, not {row['run_id']})")
-    if status == "complete" and not view.complete:
-        problems.append("its record says that it was not read completely")
     return tuple(problems)
+
+
+def record_doubts(record: Json) -> list[str]:
+    """Why a record does not prove what it says, by itself: a row that is made of it is red, with or without pages."""
+    return _doubts(record_view(record), _text(record.get("status")))
+
+
+def _doubts(view: RecordView, status: str | None) -> list[str]:
+    doubts = [f"its record is no evidence: {problem}" for problem in view.problems]
+    if status == "complete" and not view.complete:
+        doubts.append("its record says that it was not read completely")
+    return doubts
 
 
 def record_view(record: Json) -> RecordView:

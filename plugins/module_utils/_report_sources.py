@@ -31,7 +31,11 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_histo
     Snapshot,
     run_points,
 )
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_record import record_view
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_record import (
+    KIND,
+    record_doubts,
+    record_view,
+)
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._subject import moment
 
 #: So many records of runs are read for the numbers over time: a month of them, where accounts are also assessed daily.
@@ -73,7 +77,10 @@ class Sources:
         if found.damaged:
             # What came before the damaged one would be older than it looks.
             return {"problem": "; ".join(f"{problem.record} {problem.message}" for problem in found.damaged)}
-        return None if found.record is None else outline(found.record)
+        if found.record is None:
+            return None
+        doubts = record_doubts(found.record) if self.kind == KIND else []
+        return outline(found.record) | {"doubts": doubts}
 
     def record(self, account_id: str, name: str) -> Json:
         """The record of this name. Raises StoreError, RecordError."""

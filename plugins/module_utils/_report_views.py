@@ -21,21 +21,9 @@ import typing as t
 
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._judge import coverage_percent
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._verdict import Verdict
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._verdict_words import LET_OFF
 
 # Nothing is asked of these users, for as long as the decision holds.
-LET_OFF: t.Final = (Verdict.EXCEPTED, Verdict.OUT_OF_SCOPE)
-
-# Gaps whatever else a record says of them.
-ALWAYS_GAPS: t.Final = (
-    Verdict.OVERDUE,
-    Verdict.EXCEPTION_EXPIRED,
-    Verdict.SCOPE_EXPIRED,
-    Verdict.UNDECIDED,
-    Verdict.CONTRADICTED,
-    Verdict.UNKNOWN,
-)
-
-# The states of a row in which nothing is wrong with the reading; whatever else a row says is red.
 READ_WELL: t.Final = ("complete", "left_out")
 
 

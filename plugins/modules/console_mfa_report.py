@@ -66,16 +66,24 @@ options:
       - undecided
       - contradicted
       - overdue
-      - wrong_device
-      - too_few_devices
       - exception_expired
       - scope_expired
+      - wrong_device
+      - too_few_devices
     default: [unknown, undecided]
   max_record_age:
     description:
       - How old, in hours, the latest record of an account may be that was not run; at most 8784 (a year).
     type: float
     default: 26
+  custom_endpoint_hosts:
+    description:
+      - The hosts whose account may be read at another endpoint than AWS's own, as C(console_mfa_allow_custom_endpoint)
+        says. An account of another host is red where its latest record is of a sandbox, whatever that says - it tells
+        nothing of AWS.
+    type: list
+    elements: str
+    default: []
   output_dir:
     description:
       - Where to write the report as files, an absolute path; made if it is not there. Without it, none are written.
@@ -338,12 +346,10 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_files
     Folder,
     write_report,
 )
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_numbers import GAP_VERDICTS
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_sources import Sources
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._settings import MAX_RECORD_AGE_HOURS
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._store import STORE_OPTIONS, open_store
-
-# A year, as for the longest decision: facts that are older are nobody's recent assessment.
-MAX_RECORD_AGE_HOURS = 366 * 24
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._verdict_words import GAP_VERDICTS
 
 NOBODY_LEFT = (
     "Every account of the inventory is left out by console_mfa_accounts_out_of_scope, so nothing was looked at, and "
@@ -359,11 +365,12 @@ ARGUMENTS = {
     "fail_on": {
         "type": "list",
         "elements": "str",
-        "choices": list(GAP_VERDICTS),
+        "choices": [str(verdict) for verdict in GAP_VERDICTS],
         "default": ["unknown", "undecided"],
     },
     "store": {"type": "dict", "options": STORE_OPTIONS},
     "max_record_age": {"type": "float", "default": 26},
+    "custom_endpoint_hosts": {"type": "list", "elements": "str", "default": []},
     "output_dir": {"type": "path"},
     "run_id": {"type": "str"},
 }
@@ -445,6 +452,7 @@ def main() -> None:
         max_record_age=dt.timedelta(hours=options["max_record_age"]),
         kind=kind,
         fail_on=options["fail_on"],
+        sandbox_hosts=options["custom_endpoint_hosts"],
     )
     files, problems = Files([], []), []
     if options["output_dir"]:

@@ -38,3 +38,22 @@ def test_dates_of_yaml_are_understood():
 def test_input_that_cannot_be_checked_is_refused(accounts, today):
     with pytest.raises(AnsibleFilterError):
         check_fleet(accounts, [], today=today)
+
+
+GAPS = "contradicted, exception_expired, overdue, scope_expired, too_few_devices, undecided, unknown, wrong_device"
+
+
+@pytest.mark.parametrize("fail_on", [[], GAPS.split(", "), ("unknown",)], ids=["nothing", "everything", "one"])
+def test_verdicts_that_can_be_gaps_can_make_a_run_fail(fail_on):
+    assert check_fleet({"production": "111122223333"}, today="2026-11-24", fail_on=fail_on)["problems"] == []
+
+
+@pytest.mark.parametrize(
+    "fail_on",
+    ["overdue", ["overdue", "overdu"], ["compliant"], ["pending"], None, {"overdue": True}, [["overdue"]], [1]],
+    ids=["text", "misspelt", "no gap", "no gap yet", "null", "a dictionary", "a list in it", "a number"],
+)
+def test_a_run_cannot_fail_on_what_nobody_gets(fail_on):
+    (problem,) = check_fleet({"production": "111122223333"}, today="2026-11-24", fail_on=fail_on)["problems"]
+    assert problem.startswith("console_mfa_fail_on is ")
+    assert f"that are to make a run fail, of {GAPS}. Set it in group_vars/all" in problem

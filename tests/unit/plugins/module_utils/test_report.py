@@ -39,6 +39,7 @@ RESULT: t.Final[dict[str, t.Any]] = {
     "status": "complete",
     "error": None,
     "summary": SUMMARY,
+    "sandbox": False,
 }
 GAP = {"fact": "console_access of bob", "reason": "AccessDenied", "permission": "iam:GetLoginProfile"}
 INCOMPLETE = RESULT | {"status": "incomplete", "summary": SUMMARY | {"complete": False, "unknown": 2, "missing": [GAP]}}
@@ -58,12 +59,20 @@ def rows_of(
     results: t.Mapping[str, t.Any] | None = None,
     records: t.Mapping[str, t.Any] | None = None,
     out_of_scope: object = None,
+    sandbox_hosts: t.Collection[str] = (),
 ) -> list[_report.Row]:
     accounts = ONE if accounts is None else accounts
     fleet = check_fleet(accounts, out_of_scope, today=NOW.date())
     said = {name: result | {"account_id": accounts[name]} for name, result in (results or {}).items() if result}
     return _report.account_rows(
-        accounts, said, records or {}, fleet, run_hosts=list(said), now=NOW, max_record_age=MAX_AGE
+        accounts,
+        said,
+        records or {},
+        fleet,
+        run_hosts=list(said),
+        now=NOW,
+        max_record_age=MAX_AGE,
+        sandbox_hosts=sandbox_hosts,
     )
 
 
@@ -178,6 +187,21 @@ def test_a_result_counts_only_where_the_role_has_said_it_now(
         ONE, {"production": result}, {}, fleet, run_hosts=run_hosts, run_id=run_id, now=NOW, max_record_age=MAX_AGE
     )
     assert (row["status"], row["red"]) == (status, status != "complete")
+
+
+@pytest.mark.parametrize("said", [True, None, "no", 0])
+def test_what_is_not_said_to_be_of_aws_is_red_unless_the_account_may_be_a_sandbox(said: object) -> None:
+    """An inventory that was tried on a sandbox may have turned to AWS with its store."""
+    of_sandbox = RESULT | {"sandbox": said}
+    (row,) = rows_of(records={"111122223333": record(HOUR, of_sandbox)})
+    assert (row["status"], row["red"], row["summary"], row["sandbox"]) == ("missing", True, None, False)
+    assert ("is of a sandbox, not of AWS" in row["reasons"][0]) is (said is True)
+    (row,) = rows_of(results={"production": of_sandbox})
+    assert (row["status"], row["red"], row["summary"]) == ("failed", True, None)
+    records = {"111122223333": record(HOUR, of_sandbox)}
+    for origin in ({"records": records}, {"results": {"production": of_sandbox}}):
+        (row,) = rows_of(**origin, sandbox_hosts=["production"])
+        assert (row["status"], row["red"]) == ("complete", False)
 
 
 def test_facts_of_a_record_come_with_their_age() -> None:
@@ -329,7 +353,8 @@ def test_where_there_is_a_plan_the_summary_says_who_is_to_enroll_by_when() -> No
 
 
 def test_the_summary_of_one_account_has_no_total() -> None:
-    lines = _report_text.render(rows_of(results={"production": RESULT | {"sandbox": True}}), check_mode=True)
+    rows = rows_of(results={"production": RESULT | {"sandbox": True}}, sandbox_hosts=["production"])
+    lines = _report_text.render(rows, check_mode=True)
     assert lines[0] == "Console sign-in and MFA: 1 account, 1 read completely, 0 red CHECK MODE SANDBOX"
     assert len(lines) == 5
 

@@ -322,8 +322,8 @@ def test_a_message() -> None:
         "Console MFA: NOT COMPLIANT. 3 of 11 console users in scope meet the policy, 27.2 percent.",
         "4 accounts: 2 red, 1 compliant, 1 left out.",
         (
-            "7 gaps: 1 overdue, 1 with a wrong device, 1 with too few devices, 1 with an expired exception, "
-            "1 with an expired out-of-scope decision, 1 undecided, 1 unknown."
+            "7 gaps: 1 overdue, 1 with an expired exception, 1 with an expired out-of-scope decision, "
+            "1 with a wrong device, 1 with too few devices, 1 undecided, 1 unknown."
         ),
         "1 console user due later, the first by 2026-12-15.",
         "Decisions: 1 excepted, 1 out of scope, 1 stale.",

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from ansible_collections.iamguard.console_mfa.plugins.module_utils import (
     _fleet_numbers,
     _report,
-    _report_numbers,
     _report_text,
+    _verdict_words,
 )
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._fleet import check_fleet
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._verdict import Verdict
@@ -250,7 +250,7 @@ def test_whatever_a_result_contains_only_a_whole_one_is_green(result: Json, summ
 def test_the_verdicts_to_fail_on_are_those_that_can_be_a_gap() -> None:
     # By the judge's table, these are never a gap.
     never = {Verdict.COMPLIANT, Verdict.PENDING, Verdict.EXCEPTED, Verdict.OUT_OF_SCOPE}
-    assert set(_report_numbers.GAP_VERDICTS) == {str(verdict) for verdict in set(Verdict) - never}
+    assert set(_verdict_words.GAP_VERDICTS) == {str(verdict) for verdict in set(Verdict) - never}
 
 
 @pytest.mark.parametrize(
@@ -273,14 +273,14 @@ def test_a_verdict_to_fail_on_is_a_reason_with_its_number(fail_on: list[str], re
     assert row_of(UNDECIDED, fail_on=fail_on)["reasons"] == reasons
 
 
-@pytest.mark.parametrize("verdict", sorted(_report_numbers.GAP_VERDICTS))
+@pytest.mark.parametrize("verdict", sorted(_verdict_words.GAP_VERDICTS))
 def test_every_verdict_to_fail_on_makes_a_run_fail(verdict: str) -> None:
     one = with_summary(
         GAPS, console_users=1, gaps=1, by_verdict=verdicts(**{verdict: 1}), gaps_by_verdict=verdicts(**{verdict: 1})
     )
     assert row_of(one, fail_on=[verdict])["red"]
     assert row_of(one, fail_on=[verdict])["reasons"][0].startswith("1 console user ")
-    assert not row_of(one, fail_on=sorted(set(_report_numbers.GAP_VERDICTS) - {verdict}))["red"]
+    assert not row_of(one, fail_on=sorted(set(_verdict_words.GAP_VERDICTS) - {verdict}))["red"]
 
 
 def test_a_wrong_device_makes_a_run_fail_only_once_it_is_due() -> None:
@@ -482,7 +482,7 @@ def test_a_judgement_of_the_judge_is_taken_as_it_is() -> None:
     given = judging.judgement([judging.row(judging.device()), judging.row(user_name="bob")])
     counts = given.summary() | {"unknown": 0, "complete": True}
     row = row_of(
-        {"status": "complete", "summary": counts, "compliant": given.compliant, "rollout_complete": False},
+        GAPS | {"summary": counts, "compliant": given.compliant},
         fail_on=["overdue"],
     )
     assert (row["status"], row["compliant"]) == ("complete", False)

@@ -25,6 +25,7 @@ RESULT: t.Final[Json] = {
     "status": "complete",
     "error": None,
     "summary": SUMMARY,
+    "sandbox": False,
 }
 RUN: t.Final[Json] = {
     "accounts": {"production": ACCOUNT_ID},
@@ -241,6 +242,7 @@ VALIDATED: t.Final[Json] = {
         "by_verdict": {"compliant": 1, "overdue": 1},
         "gaps_by_verdict": {"compliant": 0, "overdue": 1},
     },
+    "sandbox": False,
     "compliant": False,
     "rollout_complete": False,
 }

@@ -328,6 +328,12 @@ def claim(record: Json) -> None:
 TAMPERED: dict[str, tuple[t.Callable[[Json], object], bool, str]] = {
     "altered": (claim, False, "was altered"),
     "altered and sealed anew": (claim, True, "disagree"),
+    "with less read than it says": (
+        lambda record: record["source"].update(complete=False),
+        True,
+        "not read completely",
+    ),
+    "with another sum": (lambda record: record["summary"].update(in_scope=7), True, "disagree"),
     "of a newer schema": (lambda record: record.update(schema=2), True, "update it"),
     "moved here from another account": (lambda record: record.update(account_id=STAGING), True, "was moved"),
 }
@@ -339,9 +345,12 @@ def test_a_record_that_is_no_evidence_makes_its_account_red_everywhere(
 ) -> None:
     rows = [*GOOD, row(user_name="ben")]
     tamper(pathlib.Path(place.record(answer(rows))["record"]["location"]), change, resealed=resealed)
+    without_files = place.report(output_dir=None)
     result = place.report()
     assert result["accounts"][0]["status"] in ("failed", "missing")
     assert part in " ".join(result["gate"])
+    for key in ("accounts", "red", "gate", "summary", "numbers", "compliant_reading", "compliant"):
+        assert without_files[key] == result[key]
     assert result["compliant"] is False
     assert place.summary()["accounts"][0]["level"] == "red"
     assert part in place.page()
