@@ -42,6 +42,7 @@ def account_summary(view: AccountView) -> Json:
         "sandbox": view.sandbox,
         "root_mfa": view.record.root_mfa if view.record else None,
         "numbers": _numbers(view.numbers) if judged else None,
+        **view.followed.counts(),
     }
 
 

@@ -282,6 +282,9 @@ def values(view: AccountView, history: History | None, now: dt.datetime) -> dict
         "decisions": sorted(record.decisions, key=words.decision_order),
         "is_new": lambda one: (one.kind, one.user_name, one.source, one.approved_on, one.expires) in granted,
         "noticed": noticed(record.discrepancies),
+        "campaign": view.followed.campaign,
+        "unproven": view.followed.unproven,
+        "not_followed": view.followed.problems,
     }
     return common | found | {"sections": _sections(record, past, found)}
 
@@ -297,6 +300,8 @@ def _sections(record: RecordView, history: History, found: t.Mapping[str, t.Any]
         ("todo", "What has to be done", bool(found["steps"])),
         ("people", "All console users", True),
         ("dates", "Deadlines ahead", bool(found["deadlines"])),
+        ("tests", "Sign-in tests", found["campaign"] is not None),
+        ("unproven", "Devices not used yet", bool(found["unproven"])),
         ("decided", "Decisions", bool(record.decisions)),
         ("also", "Also noticed", bool(record.discrepancies)),
         ("unread", "What is not known", bool(record.missing)),

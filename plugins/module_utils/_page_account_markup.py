@@ -150,6 +150,44 @@ one.sign_in_activity) }}{% endif %}</td></tr>
 </tbody></table>
 </section>
 {% endif %}
+{% if campaign %}
+<section id="tests">
+<h2>Sign-in tests</h2>
+<p class="lead">Campaign {{ campaign.name }}, drawn on {{ words.day(campaign.drawn_at) }} from
+{{ words.count(campaign.population, "user") }} with a new device: {{ campaign.completed }} completed,
+{{ campaign.failed }} not passed, {{ campaign.open }} open. What is said to have passed counts once CloudTrail has
+the event.</p>
+{% for problem in campaign.problems %}<p class="note">{{ problem }}</p>{% endfor %}
+<table id="trials" class="card"><caption class="hide">Tests of the sign-in</caption>{{ head("trials") }}<tbody>
+{% for one in campaign.trials %}
+<tr><th scope="row"><bdi>{{ one.user_name }}</bdi></th>
+<td>{{ words.word(words.TRIALS, one.test) }}</td>
+<td>{% if one.serial_number %}{{ words.word(words.KINDS, one.kind) }}<small>{{ one.serial_number }}</small>{% else %}
+{{ dash }}{% endif %}</td>
+<td>{{ tag(words.word(words.TRIAL_STATUSES, one.status), words.TRIAL_TONES.get(one.status, "unk")) }}
+<small>{{ one.reason }}{% if one.tester %} By {{ one.tester }}, {{ words.minute(one.time) }}.{% endif %}</small></td>
+<td>{% if one.follow_up %}{{ one.follow_up }}{% else %}{{ dash }}{% endif %}</td></tr>
+{% endfor %}
+</tbody></table>
+</section>
+{% endif %}
+{% if unproven %}
+<section id="unproven">
+<h2>Devices not used yet</h2>
+<p class="lead">They were enabled by a run of this collection three days ago or earlier, and
+{% if unproven[0].looked %}no sign-in with them is on record{% else %}whether anybody has signed in with them was not
+looked at (console_mfa_signin_evidence){% endif %}. Let their users sign in; if codes are refused, resynchronize the
+device.</p>
+<table id="unused" class="card"><caption class="hide">Devices that nobody was seen to sign in with</caption>
+{{ head("unused") }}<tbody>
+{% for one in unproven %}
+<tr><th scope="row"><bdi>{{ one.user_name }}</bdi></th><td>{{ one.serial_number }}</td>
+<td>{{ words.day(one.enabled_at) }}</td></tr>
+{% endfor %}
+</tbody></table>
+</section>
+{% endif %}
+{% for problem in not_followed %}<p class="note">{{ problem }}</p>{% endfor %}
 {% if decisions %}
 <section id="decided">
 <h2>Decisions</h2>

@@ -154,6 +154,32 @@ EVIDENCE: t.Final[t.Mapping[str, str]] = {
     "unknown": "Sign-ins not known",
 }
 
+TRIALS: t.Final[t.Mapping[str, str]] = {
+    "with_mfa": "With MFA",
+    "wrong_code": "With a wrong code",
+    "without_mfa": "Without MFA",
+}
+TRIAL_STATUSES: t.Final[t.Mapping[str, str]] = {
+    "open": "Open",
+    "confirmed": "Confirmed",
+    "confirmed_unattributed": "Confirmed, device not told",
+    "unconfirmed": "Unconfirmed",
+    "contradicted": "Contradicted",
+    "failed": "Failed",
+    "too_early": "Too early to tell",
+    "unknown": "Not known",
+}
+TRIAL_TONES: t.Final[t.Mapping[str, Tone]] = {
+    "confirmed": Tone.OK,
+    "confirmed_unattributed": Tone.OK,
+    "unconfirmed": Tone.BAD,
+    "contradicted": Tone.BAD,
+    "failed": Tone.BAD,
+    "unknown": Tone.UNKNOWN,
+    "too_early": Tone.WARN,
+    "open": Tone.OFF,
+}
+
 # Parts of the bar over all users, in order.
 PARTS: t.Final[t.Mapping[str, Tone]] = {
     "Meets the requirement": Tone.OK,

@@ -165,6 +165,9 @@ class _Report:
             except (StoreError, RecordError) as problem:
                 row["reasons"] = [*row["reasons"], str(problem)]
         view = account_view(row, record)
+        if self._sources and view.page_name and view.level is not Level.LEFT_OUT:
+            followed = self._sources.followed(account_id, record, self._about.now)
+            view = dataclasses.replace(view, followed=followed)
         points = [one.point for one in self._runs.points.get(account_id, ()) if one.sandbox is view.sandbox]
         return view, history(view, before.snapshot, points, [*self._runs.problems, *before.problems])
 

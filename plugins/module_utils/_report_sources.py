@@ -11,8 +11,17 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import datetime as dt
+import itertools
 import typing as t
 
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._followed import (
+    Followed,
+    UnprovenView,
+    campaign_of,
+    enrolled_in,
+    unproven,
+)
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import Json
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._records import (
     FLEET,
@@ -36,10 +45,14 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_recor
     record_doubts,
     record_view,
 )
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._signin_test_record import KIND as SIGNIN_TEST
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._subject import moment
 
 #: So many records of runs are read for the numbers over time: a month of them, where accounts are also assessed daily.
 RUNS_READ = 60
+
+#: So many records of enrollments are read for devices that are still to be used.
+ENROLLMENTS_READ = 20
 
 #: So many records are tried for one that this validation can be compared with.
 VALIDATIONS_TRIED = 5
@@ -110,6 +123,39 @@ class Sources:
                 return Before(snapshot, tuple(problems))
             problems.append(f"the record {candidate} is of a validation that failed")
         return Before(None, tuple(problems))
+
+    def followed(self, account_id: str, record: Json | None, now: dt.datetime) -> Followed:
+        """What the account's other records say of sign-in tests and of devices that are still to be used. ``record``:
+        its validation."""
+        problems: list[str] = []
+        tests = next(self._newest(account_id, SIGNIN_TEST, problems), None)
+        campaign = campaign_of(tests) if tests else None
+        unused: tuple[UnprovenView, ...] = ()
+        if record is not None and record["judgement"]:
+            enrollments = itertools.islice(self._newest(account_id, "enrollment", problems), ENROLLMENTS_READ)
+            enrolled = [device for found in enrollments for device in enrolled_in(found)]
+            unused = unproven(record["judgement"]["findings"], enrolled, now)
+        return Followed(campaign, unused, tuple(problems))
+
+    def _newest(self, account_id: str, kind: str, problems: list[str]) -> t.Iterator[Json]:
+        """The records of real runs that did not fail, the newest first. What cannot be read is a problem, and passed
+        over."""
+        shelf = Shelf.of(account_id, kind)
+        try:
+            names = record_names(self.store.names(shelf))
+        except StoreError as problem:
+            problems.append(str(problem))
+            return
+        for name in reversed(names):
+            if name.check_mode:
+                continue
+            try:
+                found = parse_record(self.store.read(shelf, name.text), name.text, shelf)
+            except (StoreError, RecordError) as problem:
+                problems.append(f"the {kind} record {name.text} {problem}")
+                continue
+            if found["status"] != "failed":
+                yield found
 
     def runs(self) -> Runs:
         """What the latest records of real runs say of the accounts."""

@@ -19,6 +19,7 @@ import enum
 import re
 import typing as t
 
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._followed import Followed
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._judge import coverage_percent
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._verdict import Verdict
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._verdict_words import LET_OFF
@@ -361,7 +362,7 @@ class RecordView:
 @dataclasses.dataclass(frozen=True)
 class AccountView:
     """An account that the report is expected to tell of. ``status`` is that of its row; one whose record is no evidence
-    is ``failed``. ``reasons``: why it is red. ``from_record``: it was not run now."""
+    is ``failed``. ``reasons``: why it is red. ``from_record``: it was not run now. ``followed``: what else is told."""
 
     name: str
     account_id: str
@@ -373,6 +374,7 @@ class AccountView:
     sandbox: bool
     from_record: bool
     record: RecordView | None
+    followed: Followed = dataclasses.field(default_factory=Followed)
 
     @property
     def reliable(self) -> bool:
