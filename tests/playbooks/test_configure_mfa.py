@@ -446,5 +446,5 @@ def test_one_accounts_failure_is_not_the_others(fleet_of: FleetOf) -> None:
 def test_all_records_verify(desk: Desk, prepared: Outcome) -> None:
     store = open_store({"kind": "directory", "path": str(desk.fleet.store)})
     count, problems = verify(store, store.shelves(), judge_again)
-    assert count > 10
+    assert count >= 4
     assert problems == []
