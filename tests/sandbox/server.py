@@ -10,6 +10,7 @@ import contextlib
 import http.server
 import socket
 import socketserver
+import sys
 import threading
 import traceback
 import typing as t
@@ -72,6 +73,11 @@ class _Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
     def shutdown_request(self, request: t.Any) -> None:
         self._connections.discard(request)
         super().shutdown_request(request)
+
+    def handle_error(self, request: t.Any, client_address: t.Any) -> None:
+        """Clients that were killed get no reply, and that is no fault of the sandbox."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
     def close_connections(self) -> None:
         """Clients keep connections open; without this they would outlive the server."""

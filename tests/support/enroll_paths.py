@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Every path that an enrollment can take, by each channel, and what is there at its end."""
+"""Every path that an enrollment can take, from what there is before to what is left: for tests that disturb them."""
 
 from __future__ import annotations
 
@@ -101,9 +101,16 @@ PATHS: dict[str, tuple[t.Callable[[Enrolling], None], t.Callable[[Enrolling], An
 CHANNELS = {"file": {"kind": "file"}, "secrets": {"kind": "secretsmanager", "readers": [HELP_DESK]}}
 
 
+Desk = t.TypeVar("Desk", bound=Enrolling)
+
+
 def desk_at(tmp_path: pathlib.Path, channel: str, **settings: t.Any) -> Enrolling:
-    desk = Enrolling(tmp_path / "seeds", **settings)
-    desk.delivery = CHANNELS[channel] | ({"directory": str(tmp_path / "seeds")} if channel == "file" else {})
+    return delivering(Enrolling(tmp_path / "seeds", **settings), channel)
+
+
+def delivering(desk: Desk, channel: str) -> Desk:
+    """A desk that delivers seeds in this way."""
+    desk.delivery = CHANNELS[channel] | ({"directory": str(desk.directory)} if channel == "file" else {})
     return desk
 
 

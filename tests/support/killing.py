@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import datetime as dt
 import multiprocessing
+import multiprocessing.forkserver
 import multiprocessing.process
 import os
 import signal
+import sys
 import typing as t
+
+import pytest
 
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._directory_store import DirectoryStore
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._records import (
@@ -78,7 +82,12 @@ def write_many(path: str, count: int, start: t.Any, names: t.Any) -> None:
 
 
 def context() -> t.Any:
-    """Processes that are forked from one that has this module already, and nothing else."""
+    """Processes that are forked from one that has what they run already, and no threads."""
     server = multiprocessing.get_context("forkserver")
-    server.set_forkserver_preload([__name__])
+    # There is one such process for all tests of a worker: it has what any of them needs.
+    server.set_forkserver_preload([__name__, "support.enroll_processes"])
+    with pytest.MonkeyPatch.context() as patch:
+        # Some versions of Python do not tell it where to look for modules, and leave out in silence what is not found.
+        patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+        multiprocessing.forkserver.ensure_running()
     return server

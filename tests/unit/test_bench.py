@@ -78,6 +78,15 @@ def test_the_budget_of_a_validation(bulk: bool, expected: int) -> None:
     assert budget.total(budget.validation_budget_of(facts_of(ACCOUNT), bulk=bulk)) == expected
 
 
+@pytest.mark.parametrize(
+    ("at_once", "expected"),
+    # each user's own calls, who asks, what is unassigned
+    [(True, 3 * 6 + 1 + 1), (False, 3 * 6 + 3 + 3)],
+)
+def test_the_budget_of_enrolling(at_once: bool, expected: int) -> None:
+    assert budget.total(budget.enrollment_budget_of(facts_of(ACCOUNT), at_once=at_once)) == expected
+
+
 def test_who_has_sms_only_has_no_mfa() -> None:
     users = [{"name": kind, "password": {}, "devices": [{"kind": "sms"}, {"kind": kind}]} for kind in ("sms", "fido")]
     assert facts_of({"users": users}).without_mfa == {"sms"}
@@ -226,6 +235,23 @@ def test_the_bare_script_sees_what_changed_after_the_report() -> None:
     cloudtrail = session.client("cloudtrail", region_name="us-east-1")
     found = bare.bulk(session.client("iam"), cloudtrail)
     assert set(found["devices"]) == facts.console_users - {gone}
+
+
+# --- enrollments
+
+ENROLLED: dict[str, t.Any] = {"user_name": "ann", "status": "prepared", "serial_number": "serial", "reason": None}
+
+
+def test_a_loop_and_one_task_answer_alike() -> None:
+    answer = answers.of_enrollment([{"enrollments": [ENROLLED]}])
+    assert answer == answers.of_enrollment_loop([{"results": [{"enrollment": ENROLLED}]}])
+    assert answers.differences(answer, answer) == []
+    assert answers.differences_from_scenario(facts_of(ACCOUNT), answer) == ["2 console users are missing: 'bob', 'cid'"]
+
+
+def test_who_could_not_be_enrolled_is_no_answer() -> None:
+    with pytest.raises(BadAnswer, match="'ann' is failed: why"):
+        answers.of_enrollment([{"enrollments": [ENROLLED | {"status": "failed", "reason": "why"}]}])
 
 
 # --- validations
@@ -417,6 +443,15 @@ def test_a_missed_aim_stands_out() -> None:
     ]
 
 
+def test_one_module_process_is_measured_against_many() -> None:
+    users = dataclasses.replace(row("enroll-users"), calls={"GetCallerIdentity": 1}, cpu_seconds=1.0)
+    loop = dataclasses.replace(row("enroll-loop"), calls={"GetCallerIdentity": 9}, cpu_seconds=4.0)
+    rows = {found.variant: found for found in (users, loop)}
+    assert [(aim.value, aim.met) for aim in report.aims_of(report.Case(9, 0), rows)] == [(1, True), (4.0, False)]
+    (ratio,) = report.ratios_of(rows)
+    assert (ratio.variant, ratio.other, ratio.cpu) == ("enroll-users", "enroll-loop", 0.25)
+
+
 # --- options
 
 
@@ -452,9 +487,28 @@ def test_a_validation_is_of_the_largest_account_and_everybody_is_judged() -> Non
     assert command_line.expected_minutes(options) > 0
 
 
+def test_everybody_is_enrolled_in_one_task_and_in_a_loop() -> None:
+    options = command_line.parse_options(["--enrollment"])
+    assert [(case.users, case.delay_ms) for case in options.cases()] == [(200, 0)]
+    assert (options.variants, options.repeat) == (["start", "enroll-users", "enroll-loop"], 1)
+    _scenario, facts = options.scenario(7)
+    assert facts.without_mfa == facts.console_users == {f"user-{number:04}" for number in range(7)}
+    assert command_line.expected_minutes(options) > 1
+
+
 @pytest.mark.parametrize(
     "arguments",
-    ["--only loop --validation", "--only playbook-live", "--only lop", "--users many", "--users -1", "--repeat 0"],
+    [
+        "--only loop --enrollment",
+        "--only enroll-loop",
+        "--validation --enrollment",
+        "--only loop --validation",
+        "--only playbook-live",
+        "--only lop",
+        "--users many",
+        "--users -1",
+        "--repeat 0",
+    ],
 )
 def test_options_that_make_no_sense_are_refused(arguments: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as refusal:
