@@ -262,9 +262,16 @@ findings:
       devices: []
       evidence: null
       discrepancies: []
-      compliance_references: ["CIS AWS Foundations Benchmark v3.0 1.10"]
-      message: alice has no MFA device
-      remediation: {"who": "user", "action": "enroll", "text": "Enroll a device", "command": []}
+      compliance_references: ["CIS AWS Foundations v3.0.0 1.10", "AWS Security Hub IAM.5"]
+      message: Has no MFA device; needs an authenticator app, a hardware token or a security key. Was due on 2026-11-29.
+      remediation:
+        who: user
+        action: enroll
+        text: >-
+          The user signs in to account 111122223333 (example-production) at
+          https://example-production.signin.aws.amazon.com/console, opens Security credentials from the menu at the top
+          right, and chooses Assign MFA device: an authenticator app, a hardware token or a security key.
+        command: []
   contains:
     user_name:
       description: The user's name.
@@ -341,10 +348,7 @@ findings:
       returned: success
       type: dict
 summary:
-  description: >-
-    Counts of console users, of those in scope and meeting the requirement, by verdict (C(by_verdict); of gaps only,
-    C(gaps_by_verdict)) and by category, of discrepancies, and the coverage in percent (null for nobody; unknown counts
-    as not meeting).
+  description: The numbers of the account. Each console user is counted once in C(by_verdict) and in C(by_category).
   returned: success
   type: dict
   sample:
@@ -353,25 +357,227 @@ summary:
     meeting_requirement: 0
     coverage_percent: 0.0
     gaps: 1
+    vanished: 0
+    without_mfa_due: 1
+    without_mfa_not_due: 0
+    discrepancies: 1
+    by_verdict: {"compliant": 0, "overdue": 1, "unknown": 0}
+    gaps_by_verdict: {"compliant": 0, "overdue": 1, "unknown": 0}
+    by_category:
+      default: {"console_users": 1, "in_scope": 1, "meeting_requirement": 0, "coverage_percent": 0.0, "gaps": 1}
+  contains:
+    console_users:
+      description: Users with a console password, and those of whom that could not be read.
+      returned: success
+      type: int
+    in_scope:
+      description: Those of them who are neither excepted nor out of scope by a decision that holds.
+      returned: success
+      type: int
+    meeting_requirement:
+      description: Those in scope who have what is asked of them.
+      returned: success
+      type: int
+    coverage_percent:
+      description: How many percent of those in scope they are, rounded down; null where nobody is in scope.
+      returned: success
+      type: float
+    gaps:
+      description: Users who are a gap today, whatever their verdict.
+      returned: success
+      type: int
+    vanished:
+      description: Users who were deleted while the account was read. They have no finding.
+      returned: success
+      type: int
+    without_mfa_due:
+      description:
+        - Users who are known not to have what is asked of them, and for whom it is due. Besides those without a device,
+          these are the ones with a wrong device or too few, and those whose exception or out-of-scope decision expired.
+      returned: success
+      type: int
+    without_mfa_not_due:
+      description: The same, where it is not due yet.
+      returned: success
+      type: int
+    discrepancies:
+      description: How many entries RV(discrepancies) has.
+      returned: success
+      type: int
+    by_verdict:
+      description: How many users have each verdict; every verdict is there.
+      returned: success
+      type: dict
+    gaps_by_verdict:
+      description: The same of gaps only.
+      returned: success
+      type: dict
+    by_category:
+      description:
+        - Some of these numbers for each category that somebody is in. C(undecided) are those in none, and C(unknown)
+          those of whom it is not known.
+      returned: success
+      type: dict
 decisions:
-  description: >-
-    Every name in every decision for this account, with C(matched), C(status) (and why), C(expired) and C(expiring).
+  description: Every name in every decision for this account. A name that several users had is there once for each.
   returned: success
   type: list
   elements: dict
-  sample: []
+  sample:
+    - kind: exception
+      source: console_mfa_exceptions_all[0]
+      reason: Break-glass, password in the safe
+      approved_by: ciso@example.com
+      approved_on: '2026-11-01'
+      expires: '2026-12-01'
+      user_name: break-glass-1
+      user_id: AIDAEXAMPLEBREAKGLASS
+      matched: true
+      status: valid
+      status_reason: null
+      expired: false
+      expiring: true
+  contains:
+    kind:
+      description: V(exception) or V(out_of_scope).
+      returned: success
+      type: str
+    source:
+      description: The variable that has the decision, and its place in it.
+      returned: success
+      type: str
+    reason:
+      description: Why it was made.
+      returned: success
+      type: str
+    approved_by:
+      description: Who approved it.
+      returned: success
+      type: str
+    approved_on:
+      description: On which day.
+      returned: success
+      type: str
+    expires:
+      description: The last day on which it holds.
+      returned: success
+      type: str
+    planned_action:
+      description: What is to become of a user who is out of scope.
+      returned: where the decision says so
+      type: str
+    user_name:
+      description: The name, as the decision has it.
+      returned: success
+      type: str
+    user_id:
+      description: The unique id of the console user of this name; null where there is none.
+      returned: success
+      type: str
+    matched:
+      description: Whether a console user of this name was found.
+      returned: success
+      type: bool
+    status:
+      description:
+        - V(valid), V(expired), V(stale) where it is not about this user or not needed, V(unknown) where that could not
+          be read, or V(unmatched).
+      returned: success
+      type: str
+    status_reason:
+      description: Why the status is not V(valid); null where it is.
+      returned: success
+      type: str
+    expired:
+      description: Whether its last day is over.
+      returned: success
+      type: bool
+    expiring:
+      description: Whether it ends within the C(warn_days) of the policy.
+      returned: success
+      type: bool
 discrepancies:
-  description: All discrepancies, of users and of devices that are nobody's.
+  description: What is no gap but worth a look, of users and of devices that are nobody's.
   returned: success
   type: list
   elements: dict
-  sample: []
+  sample:
+    - code: orphan_device
+      user_name: null
+      user_id: null
+      serial_number: arn:aws:iam::111122223333:mfa/old
+      message: arn:aws:iam::111122223333:mfa/old is a virtual MFA device that is assigned to nobody.
+      remediation:
+        who: operator
+        action: delete_orphan_device
+        text: >-
+          Ask whose it is. Unless it is about to be enabled, delete it in account 111122223333 (example-production);
+          that frees its name.
+        command: ["aws iam delete-virtual-mfa-device --serial-number=arn:aws:iam::111122223333:mfa/old"]
+  contains:
+    code:
+      description: What kind it is of.
+      returned: success
+      type: str
+    user_name:
+      description: The user's name; null where it is about a device.
+      returned: success
+      type: str
+    user_id:
+      description: The user's unique id; null where it is about a device.
+      returned: success
+      type: str
+    serial_number:
+      description: The device; null where it is about a user.
+      returned: success
+      type: str
+    message:
+      description: What was noticed, in a sentence.
+      returned: success
+      type: str
+    remediation:
+      description: Who should do what, as in RV(findings[].remediation).
+      returned: success
+      type: dict
 compliance_references:
   description: The controls of standards that are about this, and whether the account passes them.
   returned: success
   type: list
   elements: dict
-  sample: []
+  sample:
+    - standard: CIS AWS Foundations
+      version: v3.0.0
+      control: "1.10"
+      satisfied: false
+      users_failing: 1
+      users_unknown: 0
+  contains:
+    standard:
+      description: The standard.
+      returned: success
+      type: str
+    version:
+      description: Its version; null where it has none.
+      returned: success
+      type: str
+    control:
+      description: The number of the control.
+      returned: success
+      type: str
+    satisfied:
+      description:
+        - Whether every console user has an enabled device, of any kind; null where too little was read. Exceptions and
+          due dates are nothing that a control knows.
+      returned: success
+      type: bool
+    users_failing:
+      description: How many console users have none.
+      returned: success
+      type: int
+    users_unknown:
+      description: Of how many that could not be read.
+      returned: success
+      type: int
 policy:
   description: The policy as it was understood (C(document)), and its SHA-256.
   returned: success

@@ -15,7 +15,6 @@ import pytest
 
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._csv_text import decode, decode_list
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._directory_store import DirectoryStore
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._policy import PolicyError
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._records import Content, seal
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._rejudge import judge_again
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._verification import verify
@@ -234,8 +233,9 @@ def test_dates_are_held_against_the_day_of_the_reading_by_awss_clock(answers: Js
     """The controller thinks it is a day earlier: a decision of today is not one of tomorrow."""
     policy = POLICY | {"decided_on": "2026-11-24"}
     assert recorded(answers, policy=policy).body["judgement"]
-    with pytest.raises(PolicyError, match=r"decided_on: 2026-11-25 is in the future \(today is 2026-11-24, UTC\)"):
-        recorded(answers, policy=POLICY | {"decided_on": "2026-11-25"})
+    refused = recorded(answers, policy=POLICY | {"decided_on": "2026-11-25"}).body
+    assert (refused["status"], refused["judgement"]) == ("failed", None)
+    assert "decided_on: 2026-11-25 is in the future (today is 2026-11-24, UTC)" in refused["error"]["message"]
 
 
 # --- the verifier ----------------------------------------------------------------------------------------------------
