@@ -131,9 +131,9 @@ def test_a_report_is_not_among_other_files(tmp_path: pathlib.Path, place: str, t
 
 
 def test_a_file_is_no_directory_for_a_report(tmp_path: pathlib.Path) -> None:
-    (tmp_path / "afile").touch()
-    (problem,) = problems({"console_mfa_report_dir": str(tmp_path / "afile")})
-    assert problem == f"console_mfa_report_dir: {tmp_path}/afile is a file, not a directory: name another."
+    (tmp_path / "one.txt").touch()
+    (problem,) = problems({"console_mfa_report_dir": str(tmp_path / "one.txt")})
+    assert problem == f"console_mfa_report_dir: {tmp_path}/one.txt is a file, not a directory: name another."
 
 
 class Unresolved(dict[str, t.Any]):
