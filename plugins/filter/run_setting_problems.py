@@ -8,6 +8,7 @@ import json
 import typing as t
 
 from ansible.errors import AnsibleError, AnsibleFilterError
+from jinja2.exceptions import UndefinedError
 
 from ansible_collections.iamguard.console_mfa.plugins.module_utils import _run_settings
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._settings import OF_THE_RUN
@@ -78,8 +79,8 @@ def _settings_of(host: str, variables: t.Any) -> tuple[dict[str, t.Any], list[st
             continue
         try:
             found[name] = json.loads(json.dumps(variables[name], default=str))
-        except AnsibleError as problem:
-            problems.append(terminal_safe(f"{name} of {host} cannot be resolved: {problem.message}"))
+        except (AnsibleError, UndefinedError) as problem:
+            problems.append(terminal_safe(f"{name} of {host} cannot be resolved: {problem}"))
     return found, problems
 
 

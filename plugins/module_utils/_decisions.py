@@ -27,7 +27,13 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._inventory_va
     plain,
     show,
 )
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import Json, fold
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import Json
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._people import (
+    person,
+    same_person,
+    shown_text,
+    shown_texts,
+)
 
 EXCEPTIONS = "console_mfa_exceptions"
 OUT_OF_SCOPE = "console_mfa_out_of_scope"
@@ -162,7 +168,7 @@ def read_decisions(
 def _read_decision(kind: DecisionKind, source: str, index: int, node: Node, limits: Limits) -> Decision | None:
     fields = node.fields(_REQUIRED[kind], _OPTIONAL[kind])
     user_names = fields["user_names"].texts("user names", USER_NAME)
-    approved_by = fields["approved_by"].text()
+    approved_by = person(fields["approved_by"])
     for name in user_names:
         if same_person(approved_by, name):
             fields["approved_by"].refuse(
@@ -176,12 +182,12 @@ def _read_decision(kind: DecisionKind, source: str, index: int, node: Node, limi
         index=index,
         user_names=user_names,
         account_ids=_read_account_ids(fields["account_ids"]),
-        reason=fields["reason"].text(),
+        reason=shown_text(fields["reason"]),
         approved_by=approved_by,
         approved_on=approved_on or limits.today,
         expires=expires or limits.today,
         user_ids=fields["user_ids"].texts("UserIds", USER_ID),
-        safeguards=fields["safeguards"].texts("safeguards") if is_exception else (),
+        safeguards=shown_texts(fields["safeguards"], "safeguards") if is_exception else (),
         safeguards_checked=_read_check(fields["safeguards_checked"], limits) if is_exception else None,
         planned_action=None if is_exception else fields["planned_action"].choice(PlannedAction, PlannedAction.NONE),
     )
@@ -221,7 +227,7 @@ def _read_account_ids(node: Node) -> tuple[str, ...]:
 
 def _read_check(node: Node, limits: Limits) -> Check | None:
     fields = dataclasses.replace(node, value=_with_on(node.value)).fields(("by", "on"))
-    by, on = fields["by"].text(), read_past(fields["on"], limits)
+    by, on = person(fields["by"]), read_past(fields["on"], limits)
     return Check(by, on) if on else None
 
 
@@ -245,48 +251,14 @@ def read_account_decisions(value: object, limits: Limits, errors: list[str]) -> 
         approved_on, expires = _read_dates(fields, limits)
         decision = AccountDecision(
             account_id=account_id,
-            reason=fields["reason"].text(),
-            approved_by=fields["approved_by"].text(),
+            reason=shown_text(fields["reason"]),
+            approved_by=person(fields["approved_by"]),
             approved_on=approved_on or limits.today,
             expires=expires or limits.today,
         )
         if account_id:
             found[account_id] = decision
     return list(found.values())
-
-
-# --- whose decision it is --------------------------------------------------------------------------------------------
-
-
-def same_person(approver: str, user: str) -> bool:
-    """Whether an approver, as somebody wrote it down, is the user of this name (or of this contact address).
-
-    Compared are names and what stands before an ``@``: ``Alice Doe <alice@example.com>``, ``alice+aws@example.com``,
-    ``mailto:alice@example.com`` and ``arn:aws:iam::111122223333:user/ops/alice`` are all the user ``alice``, and among
-    several approvers each one counts.
-    """
-    return not _names_of(approver).isdisjoint(_names_of(user))
-
-
-# What stands between several people. A comma may also be in the name of a user, which counts as a whole, too.
-_BETWEEN = re.compile(r"[,;&\n]|\s(?:and|or)\s")
-
-
-def _names_of(text: str) -> set[str]:
-    whole = fold(re.sub(r"\([^()]*\)", "", text).strip())
-    return {name for part in (whole, *_BETWEEN.split(whole)) for name in _names_of_one(part.strip()) if name}
-
-
-def _names_of_one(whole: str) -> set[str]:
-    in_brackets = re.search(r"<([^<>]*)>", whole)
-    address = (in_brackets[1].strip() if in_brackets else whole).removeprefix("mailto:")
-    mailbox = address.partition("@")[0].strip("\"'")
-    names = {whole, address, mailbox}
-    if address != mailbox:
-        names.add(mailbox.partition("+")[0])
-    if address.startswith(("arn:", "user/")):
-        names.add(address.rpartition("/")[2])
-    return names
 
 
 # --- levels of the inventory -----------------------------------------------------------------------------------------

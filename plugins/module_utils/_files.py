@@ -58,13 +58,14 @@ def files_in(directory: int) -> list[str]:
         return sorted(entry.name for entry in entries if not entry.is_dir(follow_symlinks=False))
 
 
-def read_file(directory: int, name: str) -> bytes:
+def read_file(directory: int, name: str, size: int = -1) -> bytes:
+    """What is in a plain file, or the beginning of it."""
     # Without O_NONBLOCK, a FIFO in the place of a file would hang the run.
     descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=directory)
     with os.fdopen(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(errno.ENOTDIR, "not a plain file")
-        return file.read()
+        return file.read(size)
 
 
 @contextlib.contextmanager

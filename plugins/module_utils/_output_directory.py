@@ -30,7 +30,7 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._files import
 
 
 class OutputError(Exception):
-    """A file could not be written or read; the text says which and what to do."""
+    """A file could not be written or read, or must not be; the text says which and what to do."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,9 +14,9 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime as dt
+import errno
 import json
 import os
-import re
 import typing as t
 
 from ansible_collections.iamguard.console_mfa.plugins.module_utils import (
@@ -25,6 +25,7 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils import (
     _fleet_numbers,
     _junit,
     _page_fleet,
+    _report_marks,
     _report_page,
 )
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._files import (
@@ -36,7 +37,11 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._files import
     replaced_by,
 )
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import Json, iso
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._output_directory import make_root, output_errors
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._output_directory import (
+    OutputError,
+    make_root,
+    output_errors,
+)
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._records import RecordError, StoreError
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._report import Row
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_history import history
@@ -44,8 +49,7 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_recor
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_sources import Before, Runs, Sources
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_views import AccountView, History, Level
 
-ACCOUNTS = "accounts"
-PAGE_NAME = re.compile(r"[0-9]{12}\.html")
+ACCOUNTS = _report_marks.ACCOUNTS
 
 SUMMARY_SCHEMA = 1
 
@@ -80,6 +84,31 @@ class Folder:
         with self.file(*names) as file:
             file.write(data)
 
+    def foreign(self, names: t.Iterable[str], ours: t.Callable[[str, bytes], bool]) -> list[str]:
+        """Those of the names, each with a directory in it or without, under which there is a plain file that is not
+        ours, by its name and how it begins. Of a link only the name is replaced, and nothing in it is lost."""
+        found = []
+        for path in names:
+            *directories, name = path.split("/")
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError), contextlib.ExitStack() as stack:
+                directory = stack.enter_context(closing(open_root(self.path)))
+                for one in directories:
+                    directory = stack.enter_context(closing(open_directory(one, directory)))
+                if not self._may_be_replaced(directory, name, ours):
+                    found.append(path)
+        return found
+
+    @staticmethod
+    def _may_be_replaced(directory: int, name: str, ours: t.Callable[[str, bytes], bool]) -> bool:
+        try:
+            return ours(name, read_file(directory, name, _report_marks.HEAD))
+        except PermissionError:
+            return False
+        except OSError as problem:
+            if problem.errno in (errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.ENXIO):
+                return True
+            raise
+
     def remove_others(self, name: str, kept: t.Container[str], ours: t.Callable[[str, bytes], bool]) -> list[str]:
         """Remove the files of a directory in it that are not to be kept and are ours, by their name and what is in
         them; what cannot be read, a link among it, is not. Return the names."""
@@ -103,12 +132,14 @@ class Files(t.NamedTuple):
 
 
 def write_report(folder: Folder, rows: t.Sequence[Row], sources: Sources | None, about: About) -> Files:
-    """Write all files, and then remove the pages of accounts that are in none of the rows. Raises `OutputError`.
+    """Write all files, and then remove the pages of accounts that are in none of the rows. Raises `OutputError`, also
+    where one of them would take the place of a file that is not of a report; nothing is written then.
 
     A row whose record turns out to be no evidence becomes red: what the files say, the table and the gate say too.
     """
     report = _Report(folder, sources, about)
     with output_errors(folder.path):
+        _refuse_foreign(folder, rows)
         make_root(folder.path)
         with folder.file("findings.csv") as table, folder.file("junit.xml") as cases:
             report.accounts(rows, table, cases)
@@ -121,8 +152,18 @@ def write_report(folder: Folder, rows: t.Sequence[Row], sources: Sources | None,
     )
 
 
+def _refuse_foreign(folder: Folder, rows: t.Iterable[Row]) -> None:
+    pages = [name for row in rows if _report_marks.PAGE_NAME.fullmatch(name := f"{row['account_id']}.html")]
+    names = [*_report_marks.NAMES, *(f"{ACCOUNTS}/{name}" for name in pages)]
+    if foreign := folder.foreign(names, _report_marks.is_ours):
+        raise OutputError(
+            f"in {folder.path}, {', '.join(foreign)} would be replaced, and is of no report of this collection: move "
+            "it away, or set another directory in console_mfa_report_dir"
+        )
+
+
 def _is_page_of_an_account(name: str, data: bytes) -> bool:
-    return PAGE_NAME.fullmatch(name) is not None and _report_page.is_page(data)
+    return _report_marks.PAGE_NAME.fullmatch(name) is not None and _report_page.is_page(data)
 
 
 class _Report:

@@ -22,10 +22,10 @@ import typing as t
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._decisions import (
     Decision,
     DecisionKind,
-    same_person,
 )
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._inventory_values import plain
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import Json, fold
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._people import same_person
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._subject import Subject
 
 

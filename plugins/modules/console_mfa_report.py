@@ -95,6 +95,8 @@ options:
       - They are made from the records in O(store), also those of this run. An account without one is red in them, and
         then it is in RV(red) and RV(gate) too.
       - Each file appears at once and whole. Files have mode 0640 and directories 0750.
+      - A file of such a name that was not written by this module is not replaced; nothing is written then, and RV(gate)
+        says so. Files are known by how they begin.
       - When all is written, the pages of accounts that are not in the report any more are removed from C(accounts/),
         because nobody would see how old they are. They are known by their name and by their head; no other file is
         touched.

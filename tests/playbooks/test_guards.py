@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import json
 import typing as t
 
 import pytest
@@ -100,4 +101,19 @@ def test_a_run_of_which_skipped_tags_leave_nothing_fails(fleet: Fleet) -> None:
     run = fleet.run("validate_mfa", "--skip-tags", "always,x")
     assert run.status == 2
     assert "--skip-tags always,x leaves out every task of this playbook" in run.output
+    assert fleet.sandbox.control.calls() == calls
+
+
+def test_settings_of_a_wrong_type_do_not_keep_the_report_from_coming(fleet: Fleet, limited: Outcome) -> None:
+    """Every host is hit, and a host that the role's own specification fails would have no result and no record."""
+    calls = fleet.sandbox.control.calls()
+    given = {"console_mfa_time_budget": "soon", "console_mfa_max_clock_skew": None, "console_mfa_run_id": 12}
+    run = fleet.run("site", "-e", json.dumps(given))
+    assert run.status == 2
+    for name in fleet.hosts:
+        assert "console_mfa_time_budget is the text 'soon', not a whole number, such as 900" in run.reasons(name)
+        assert "console_mfa_max_clock_skew is null, not a whole number" in run.reasons(name)
+        assert run.rows[name]["run_id"] == "12"
+    assert "2 accounts, 0 compliant, 0 not compliant, 2 red" in run.output
+    assert (fleet.latest(GOOD)["status"], fleet.latest(GOOD, "validation")["status"]) == ("failed", "failed")
     assert fleet.sandbox.control.calls() == calls

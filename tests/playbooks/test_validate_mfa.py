@@ -150,7 +150,7 @@ def fleet(fleet_of: FleetOf) -> Fleet:
         "other-level": by_role(OTHER_LEVEL),
         "left-out": by_role(LEFT_OUT),
         "unreachable": by_role(UNREACHABLE, console_mfa_endpoint_url="http://127.0.0.1:1"),
-        "broken": by_role(BROKEN, console_mfa_time_budget="soon"),
+        "broken": by_role(BROKEN, console_mfa_region="{{ 1 // 0 }}"),
     }
     fleet = fleet_of(accounts, hosts, PROFILES)
     fleet.groups = {"production": ["good", "well"]}

@@ -9,6 +9,7 @@ import typing as t
 
 import pytest
 from ansible.errors import AnsibleFilterError, AnsibleUndefinedVariable
+from jinja2.exceptions import UndefinedError
 
 from ansible_collections.iamguard.console_mfa.plugins.filter.run_setting_problems import FilterModule
 
@@ -130,18 +131,25 @@ def test_a_report_is_not_among_other_files(tmp_path: pathlib.Path, place: str, t
 
 
 def test_a_file_is_no_directory_for_a_report(tmp_path: pathlib.Path) -> None:
-    (tmp_path / "afile").touch()
-    (problem,) = problems({"console_mfa_report_dir": str(tmp_path / "afile")})
-    assert problem == f"console_mfa_report_dir: {tmp_path}/afile is a file, not a directory: name another."
+    (tmp_path / "one.txt").touch()
+    (problem,) = problems({"console_mfa_report_dir": str(tmp_path / "one.txt")})
+    assert problem == f"console_mfa_report_dir: {tmp_path}/one.txt is a file, not a directory: name another."
 
 
 class Unresolved(dict[str, t.Any]):
+    """As ``hostvars`` are where a variable is not set, in one place or the other of Ansible."""
+
+    def __init__(self, error: type[Exception]) -> None:
+        super().__init__(console_mfa_fail_on="{{ nobody }}")
+        self._error = error
+
     def __getitem__(self, name: str) -> t.Any:
-        raise AnsibleUndefinedVariable("'nobody' is undefined")
+        raise self._error("'nobody' is undefined")
 
 
-def test_a_setting_that_cannot_be_resolved_is_refused() -> None:
-    hosts = {"aaa": {}, "bad": Unresolved(console_mfa_fail_on="{{ nobody }}")}
+@pytest.mark.parametrize("error", [AnsibleUndefinedVariable, UndefinedError])
+def test_a_setting_that_cannot_be_resolved_is_refused(error: type[Exception]) -> None:
+    hosts = {"aaa": {}, "bad": Unresolved(error)}
     (problem,) = run_setting_problems(list(hosts), hosts)
     assert problem == "console_mfa_fail_on of bad cannot be resolved: 'nobody' is undefined"
 

@@ -12,7 +12,8 @@ import typing as t
 import pytest
 import yaml
 
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._decisions import check_levels, same_person
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._decisions import check_levels
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._people import same_person
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._policy import read_rules
 from support.judging import TODAY, Json, exception, out_of_scope, policy, refusals
 
@@ -353,10 +354,62 @@ def test_an_account_is_refused_with_exactly_one_error(given: t.Any, error: str) 
         pytest.param("ciso@alice.example", "alice", False, id="a domain"),
         pytest.param("", "alice", False, id="nobody"),
         pytest.param("@", "@", True, id="only an at sign"),
+        pytest.param("b\u043eb@example.com", "bob", True, id="with a Cyrillic letter"),
+        pytest.param("\u0421\u041e\u0420", "cop", True, id="in Cyrillic capitals that look alike"),
+        pytest.param("b\u03bfb", "bob", True, id="with a Greek letter"),
+        pytest.param("b\u200bob\u200b@example.com", "bob", True, id="with letters that do not show"),
+        pytest.param("\uff42\uff4f\uff42", "bob", True, id="in wide letters"),
+        pytest.param("\u0431\u043e\u0431", "bob", False, id="in Cyrillic"),
     ],
 )
 def test_the_approver_is_the_user(approver: str, user: str, same: bool) -> None:
     assert same_person(approver, user) is same
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        pytest.param(
+            "approved_by", "c\u0456so@example.com", "mixes letters of different alphabets", id="mixed letters"
+        ),
+        pytest.param("approved_by", "\u0441\u0456@example.com", "not ASCII", id="an address in Cyrillic"),
+        pytest.param("approved_by", "m\u00fcller@example.com", "not ASCII", id="an address with an umlaut"),
+        pytest.param("approved_by", "ciso\u200b@example.com", "(U+200B): write it anew", id="no width"),
+        pytest.param("approved_by", "\u202eosic", "(U+202E): write it anew", id="from right to left"),
+        pytest.param("approved_by", "ciso\x1b[2K", "(U+001B): write it anew", id="a control character"),
+        pytest.param("reason", "fine\x08\x08", "(U+0008): write it anew", id="a reason that takes itself back"),
+        pytest.param("reason", "until \u20661202\u2069", "(U+2066, U+2069): write it anew", id="a reversed reason"),
+        pytest.param("approved_by", "M\u00fcller, IT <it@example.com>", None, id="a name with an umlaut"),
+        pytest.param("approved_by", "\u0410\u043b\u0438\u0441\u0430 <ciso@example.com>", None, id="a Cyrillic name"),
+        pytest.param("approved_by", "\u5c71\u7530 \u30bf\u30ed\u30a6", None, id="a Japanese name"),
+        pytest.param("reason", "one line\nand another, \u00fcber\u00a0all\n", None, id="a reason in several lines"),
+    ],
+)
+def test_what_is_written_of_a_decision_is_what_it_looks_like(field: str, value: str, words: str | None) -> None:
+    account = {
+        "account_id": "111122223333",
+        "reason": "To be closed",
+        "approved_by": "ciso@example.com",
+        "approved_on": "2026-11-01",
+        "expires": "2027-05-01",
+    }
+    found = {
+        E: refusals(policy(), exceptions={LEVEL: [exception(**{field: value})]}),
+        S: refusals(policy(), out_of_scope={SCOPE_LEVEL: [out_of_scope(**{field: value})]}),
+        f"{A}[0]": refusals(policy(), accounts_out_of_scope=[account | {field: value}]),
+    }
+    for path, errors in found.items():
+        assert [error.startswith(f"{path}.{field}: ") and words in error for error in errors] == (
+            [True] if words else []
+        )
+        assert all(error.isprintable() for error in errors)
+
+
+def test_who_checked_safeguards_and_what_these_are_is_what_it_looks_like() -> None:
+    checked = {"by": "sec\u200bops", "on": "2026-11-10"}
+    given = exception(safeguards=["alarm", "en\u200bvelope"], safeguards_checked=checked)
+    errors = refusals(policy(), exceptions={LEVEL: [given]})
+    assert [error.split(": ")[0] for error in errors] == [f"{E}.safeguards[1]", f"{E}.safeguards_checked.by"]
 
 
 # --- levels ----------------------------------------------------------------------------------------------------------

@@ -458,6 +458,33 @@ def test_a_directory_that_cannot_be_written_fails_the_run_and_not_the_report(pla
     assert len(result["text"]) > 1
 
 
+@pytest.mark.parametrize("name", [name for name in FILES if "/" not in name] + [f"accounts/{ACCOUNT_ID}.html"])
+def test_a_file_of_somebody_else_is_not_replaced(place: Place, name: str) -> None:
+    """Nothing is written then; one of an earlier report is replaced, whatever it said."""
+    place.record(answer(READABLE, None, decisions_of_every_verdict()))
+    place.report()
+    place.record(answer(GOOD), "later")
+    before = {one: place.text(one) for one in names_below(place.output)}
+    (place.output / name).write_text("<html><title>iamguard.console_mfa</title> is not what this is about\n")
+    result = place.report()
+    assert (result["files"], result["removed"]) == ([], [])
+    assert f"in {place.output}, {name} would be replaced" in result["gate"][-1]
+    after = {one: place.text(one) for one in names_below(place.output)}
+    assert {one for one in after if after[one] != before[one]} == {name}
+    (place.output / name).unlink()
+    assert place.report()["gate"] == []
+    assert {one for one in FILES if place.text(one) != before[one]} >= {"findings.csv", "fleet.html", "summary.json"}
+
+
+def test_an_empty_file_and_what_only_looks_alike_are_of_nobodys_report(place: Place) -> None:
+    place.record(answer(GOOD))
+    place.output.mkdir()
+    (place.output / "chat.txt").touch()
+    (place.output / "summary.json").write_text('{"schema": 1, "kind": "assessment", "made_at": ""}')
+    assert f"in {place.output}, chat.txt, summary.json would be replaced" in place.report()["gate"][-1]
+    assert sorted(path.name for path in place.output.iterdir()) == ["chat.txt", "summary.json"]
+
+
 def test_a_link_in_the_place_of_the_accounts_is_not_followed(place: Place, tmp_path: pathlib.Path) -> None:
     place.record(answer(GOOD))
     elsewhere = tmp_path / "elsewhere"
