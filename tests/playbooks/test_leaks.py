@@ -286,7 +286,7 @@ def test_nothing_is_in_what_was_shown(told: Told) -> None:
 
 
 def test_nothing_is_in_files_arguments_or_environments_while_aws_is_asked(told: Told) -> None:
-    assert [what for looks in told.looks.values() for look in looks for what in look.found] == []
+    assert {what for looks in told.looks.values() for look in looks for what in look.found} == set()
 
 
 def test_nothing_is_in_what_is_left(told: Told) -> None:
