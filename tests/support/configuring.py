@@ -10,7 +10,9 @@ import json
 import re
 import typing as t
 
+from sandbox import Sandbox
 from sandbox.authenticator import Authenticator
+from sandbox.clock import VirtualClock
 from support.enrolling import ACCOUNT_ID, ENROLL_ROLE, enroll_role
 from support.fleet import BASE_ACCOUNT, Fleet, Json, Outcome, account, by_role
 
@@ -95,3 +97,14 @@ def shown_by(device: Authenticator, ago: float = 0) -> Json:
     """Two codes of a device, as they are given to the playbook."""
     pair = device.pair(ago=ago)
     return {"codes": pair.codes, "read_at": pair.read_at.isoformat()}
+
+
+def stop_clock(sandbox: Sandbox) -> None:
+    """However long runs take, the codes that were read before are fresh. A report must not take time, then."""
+    sandbox.control.settings(report_seconds=0)
+    sandbox.clock = VirtualClock(sandbox.now(), frozen=True)
+
+
+def start_clock(sandbox: Sandbox) -> None:
+    """With the time that it is."""
+    sandbox.clock = VirtualClock()
