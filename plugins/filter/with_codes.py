@@ -20,7 +20,8 @@ author:
 description:
   - Adds C(authentication_codes) and C(codes_read_at) to the entries of a plan whose user and device they are given for.
   - Use it in the arguments of the task that enrolls, and nowhere else, so that no code gets into a fact or a result.
-    Set C(ansible_pipelining) to V(true) for that task, so that none gets into a file.
+    Set C(ansible_pipelining) to V(true) for that task, so that none gets into a file, and C(no_log) to V(true), because
+    callbacks get the arguments of a task.
   - Looks at nothing but its input. No text that it fails with has a code in it.
 options:
   _input:
@@ -52,6 +53,7 @@ EXAMPLES = r"""
     account_id: "111122223333"
     enrollments: >-
       {{ plan['enrollments'] | iamguard.console_mfa.with_codes(codes=codes, account_id='111122223333') }}
+  no_log: true
   vars:
     codes: "{{ console_mfa_enroll_codes_list }}"
     ansible_pipelining: true

@@ -24,7 +24,7 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._inventory_va
     USER_NAME,
     Node,
 )
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import Json, fold
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import Json, fold, parse_iso
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._policy import AllowedKind
 
 LIST = "console_mfa_enrollments"
@@ -240,7 +240,18 @@ def _codes_problem(item: object) -> str | None:
     if wrong:
         return f"{', '.join(wrong)} must be text: quote it"
     missing = [key for key in ("user_name", "codes", "read_at") if not item.get(key)]
-    return f"{', '.join(missing)} is missing" if missing else None
+    if missing:
+        return f"{', '.join(missing)} is missing"
+    return None if _is_time(item["read_at"]) else "read_at must be a UTC time such as 2026-11-24T12:00:00Z"
+
+
+def _is_time(text: str) -> bool:
+    """Of what is none, nothing may be said: fields of a survey are mixed up easily, and it may be the codes."""
+    try:
+        parse_iso(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _same_owner(one: tuple[str, str | None], other: tuple[str, str | None]) -> bool:

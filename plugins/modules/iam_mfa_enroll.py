@@ -58,7 +58,8 @@ options:
     description:
       - The two codes, in the order in which the device showed them, directly after each other. Numbers are refused.
       - They are checked before AWS is asked, with the delivered key where that can be read.
-      - Pass them in tasks with C(ansible_pipelining) set to V(true), so that they are in no file.
+      - Pass them in tasks with C(ansible_pipelining) set to V(true), so that they are in no file, and with C(no_log)
+        set to V(true), because callbacks get the arguments of a task. What is registered is complete all the same.
     type: list
     elements: raw
   codes_read_at:
@@ -167,6 +168,7 @@ EXAMPLES = r"""
     seed_delivery:
       kind: file
       directory: /home/ops/mfa-seeds
+  no_log: true
   vars:
     ansible_pipelining: true
 
@@ -181,6 +183,7 @@ EXAMPLES = r"""
     authentication_codes: "{{ codes_from_the_survey }}"
     codes_read_at: "{{ codes_read_at_from_the_survey }}"
     replaces: arn:aws:iam::111122223333:mfa/bob-phone
+  no_log: true
   vars:
     ansible_pipelining: true
 

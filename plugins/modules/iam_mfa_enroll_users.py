@@ -61,7 +61,9 @@ options:
       authentication_codes:
         description:
           - The two codes, in the order in which the device showed them. Numbers are refused.
-          - Pass them in tasks with C(ansible_pipelining) set to V(true), so that they are in no file.
+          - Pass them in tasks with C(ansible_pipelining) set to V(true), so that they are in no file, and with
+            C(no_log) set to V(true), because callbacks get the arguments of a task. What is registered is complete all
+            the same.
         type: list
         elements: raw
       codes_read_at:
@@ -178,6 +180,7 @@ EXAMPLES = r"""
         serial_number: GAHT12345678
         authentication_codes: "{{ codes_of_bob }}"
         codes_read_at: "{{ codes_of_bob_read_at }}"
+  no_log: true
   vars:
     ansible_pipelining: true
 """

@@ -19,17 +19,16 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._rejudge impo
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._store import open_store
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._verification import verify
 from sandbox.authenticator import Authenticator
-from support.enrolling import ACCOUNT_ID, ENROLL_ROLE, enroll_role
-from support.fleet import BASE_ACCOUNT, Fleet, Json, Outcome, account, all_but, base_account, by_role, console_user
+from support.configuring import PROFILES, READS, Desk, host, member
+from support.enrolling import ACCOUNT_ID, ENROLL_ROLE
+from support.fleet import Fleet, Json, Outcome, all_but, base_account, console_user
 
 FleetOf = t.Callable[..., Fleet]
 
 OTHER, DENIED = "222233334444", "333344445555"
-PROFILES = {"base": {"account_id": BASE_ACCOUNT, "user": "pipeline"}}
 PHONE = {"kind": "virtual", "name": "phone", "enabled": "-300d"}
 TOKEN, SPARE = "GAHT87654321", "GAHT11112222"
 GATE = "TASK [fleet | enrolled | Fail when anybody failed]"
-READS = "Get|List|AssumeRole$|GenerateCredentialReport$"
 
 
 def day(number: int) -> str:
@@ -66,76 +65,7 @@ EXCEPTION = {
 }
 
 
-def role(account_id: str) -> Json:
-    """The role that enrolls, which the base user may assume."""
-    made: Json = json.loads(json.dumps(enroll_role()).replace(ACCOUNT_ID, account_id))
-    made["trust_policy"]["Statement"][0]["Principal"]["AWS"] = f"arn:aws:iam::{BASE_ACCOUNT}:user/pipeline"
-    return made
-
-
-def member(account_id: str, *users: Json, **more: t.Any) -> Json:
-    made = account(account_id, *users, **more)
-    made["roles"].append(role(account_id))
-    made["groups"] = [{"name": name} for name in ("alone", "later", "tokens")]
-    return made
-
-
-def host(account_id: str) -> Json:
-    return by_role(account_id, console_mfa_write_assume_role_arn=f"arn:aws:iam::{account_id}:role/{ENROLL_ROLE}")
-
-
-class Desk:
-    """Who runs the playbook, and the phones of the users."""
-
-    def __init__(self, fleet: Fleet) -> None:
-        self.fleet = fleet
-        self.sandbox = fleet.sandbox
-        self.seeds = fleet.home / "seeds"
-        fleet.all_vars |= {
-            "console_mfa_policy": POLICY,
-            "console_mfa_exceptions_all": [EXCEPTION],
-            "console_mfa_seed_delivery": {"kind": "file", "directory": str(self.seeds)},
-        }
-
-    def run(self, step: str, *arguments: str, **variables: t.Any) -> Outcome:
-        """Variables are given in a file, as with -e @FILE."""
-        path = self.fleet.home / "extra.json"
-        path.write_text(json.dumps({"console_mfa_enroll_step": step, **variables}), encoding="utf-8")
-        done = self.fleet.run("configure_mfa", "--extra-vars", f"@{path}", *arguments)
-        self.sandbox.control.advance(120)  # so that records follow each other, and devices show other codes
-        return done
-
-    def record(self, account_id: str = ACCOUNT_ID) -> Json:
-        return self.fleet.latest(account_id, "enrollment")
-
-    def rows(self, account_id: str = ACCOUNT_ID) -> dict[str, Json]:
-        """What the latest record says of each user."""
-        return {row["user_name"]: row for row in self.record(account_id)["enrollment"]["enrollments"]}
-
-    def prepared(self, name: str, account_id: str = ACCOUNT_ID) -> str:
-        """The device that waits for a user, as the sandbox has it."""
-        found = self.sandbox.account(account_id)
-        user = found.user(name)
-        assert user is not None
-        prefix = f"arn:aws:iam::{account_id}:mfa/iamguard/{user.unique_id}/"
-        (serial,) = (item.serial for item in found.virtual_devices() if item.serial.startswith(prefix))
-        return str(serial)
-
-    def phone(self, name: str, **clock: t.Any) -> Authenticator:
-        serial = self.prepared(name)
-        return Authenticator(self.sandbox.control.seeds(ACCOUNT_ID)[serial][-1], self.sandbox, **clock)
-
-    def codes(self, name: str, of: str | None = None, ago: float = 0) -> Json:
-        pair = self.phone(of or name).pair(ago=ago)
-        return {"user_name": name, "codes": pair.codes, "read_at": pair.read_at.isoformat()}
-
-    def enabled(self, name: str, account_id: str = ACCOUNT_ID) -> list[str]:
-        user = self.sandbox.account(account_id).user(name)
-        assert user is not None
-        return sorted(user.serials)
-
-    def writes(self) -> list[str]:
-        return [name for name in self.sandbox.control.calls() if not re.match(READS, name)]
+DECIDED: Json = {"console_mfa_policy": POLICY, "console_mfa_exceptions_all": [EXCEPTION]}
 
 
 def changed(run: Outcome) -> int:
@@ -163,7 +93,7 @@ def desk(fleet_of: FleetOf) -> Desk:
     )
     # Settings that would turn one account's failure into everybody's, or run for each host what is to run once.
     fleet.extra_environment = {"ANSIBLE_ANY_ERRORS_FATAL": "true", "ANSIBLE_STRATEGY": "ansible.builtin.free"}
-    return Desk(fleet)
+    return Desk(fleet, pause=120, **DECIDED)
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +110,9 @@ def prepared(desk: Desk, checked: Outcome) -> Outcome:
 
 
 def test_check_mode_says_who_and_writes_nothing(fleet_of: FleetOf) -> None:
-    desk = Desk(fleet_of([base_account(), member(ACCOUNT_ID, *PEOPLE)], {"main": host(ACCOUNT_ID)}, PROFILES))
+    desk = Desk(
+        fleet_of([base_account(), member(ACCOUNT_ID, *PEOPLE)], {"main": host(ACCOUNT_ID)}, PROFILES), **DECIDED
+    )
     run = desk.run("prepare", "--check")
     assert run.status == 0, run.output
     assert desk.writes() == []
@@ -428,7 +360,7 @@ def test_one_accounts_failure_is_not_the_others(fleet_of: FleetOf) -> None:
         member(DENIED, console_user("alice"), audit=all_but("iam:ListUsers")),
     ]
     hosts = {"main": host(ACCOUNT_ID), "other": host(OTHER), "denied": host(DENIED)}
-    desk = Desk(fleet_of(accounts, hosts, PROFILES))
+    desk = Desk(fleet_of(accounts, hosts, PROFILES), **DECIDED)
     run = desk.run("prepare")
     assert run.status == 2
     assert {name: (row["red"], row["prepared"]) for name, row in run.rows.items()} == {

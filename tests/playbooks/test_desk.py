@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import pathlib
@@ -14,12 +13,12 @@ import re
 import subprocess
 import sys
 import typing as t
-import zipfile
 
 import pytest
 
 from sandbox.authenticator import Authenticator
 from support.fleet import BASE_ACCOUNT, Fleet, Json, account, base_account, by_role, console_user, document
+from support.leaks import Secrets, files_of
 from support.terminal import Terminal
 
 FleetOf = t.Callable[..., Fleet]
@@ -52,6 +51,9 @@ class Users:
         """Every seed that there ever was, or those of a device."""
         seeds = self.fleet.sandbox.control.seeds(PROD)
         return seeds[serial] if serial else [seed for each in seeds.values() for seed in each]
+
+    def secrets(self) -> Secrets:
+        return Secrets(self.seeds(), self.given)
 
     def type_codes(self, terminal: Terminal, first: str, second: str) -> None:
         self.given += [first, second]
@@ -114,48 +116,6 @@ def environment(fleet: Fleet, **more: str) -> dict[str, str]:
 def result(fleet: Fleet, host: str = "prod") -> Json:
     answer: Json = json.loads((fleet.home / f"{host}.json").read_text(encoding="utf-8"))
     return answer
-
-
-# --- looking for codes ----------------------------------------------------------------------------------------------
-
-
-def found_in(text: bytes, secrets: t.Iterable[str]) -> list[str]:
-    """Codes that stand for themselves: six digits within a longer number are there by chance."""
-    return [secret for secret in secrets if re.search(rb"(?<![0-9A-Za-z.])%b(?![0-9A-Za-z])" % secret.encode(), text)]
-
-
-def in_files(folder: pathlib.Path, secrets: list[str]) -> list[str]:
-    """Files that have one of these in them, packed or not."""
-    found = []
-    for path in folder.rglob("*"):
-        with contextlib.suppress(OSError):  # gone meanwhile
-            texts = [path.read_bytes()] if path.is_file() else []
-            if texts and zipfile.is_zipfile(path):
-                with zipfile.ZipFile(path) as archive:
-                    texts += [archive.read(name) for name in archive.namelist()]
-            found += [str(path)] * bool(found_in(b"\n".join(texts), secrets))
-    return found
-
-
-def in_processes(secrets: list[str]) -> list[str]:
-    """Processes whose arguments or environment have one of these in them."""
-    found = []
-    for path in pathlib.Path("/proc").glob("[0-9]*"):
-        for name in ("cmdline", "environ"):
-            with contextlib.suppress(OSError):  # gone meanwhile
-                found += [f"{path}/{name}"] * bool(found_in((path / name).read_bytes(), secrets))
-    return found
-
-
-def test_what_is_looked_for_would_be_found(tmp_path: pathlib.Path) -> None:
-    (tmp_path / "args").write_text('{"authentication_codes": ["135790"]}')
-    with zipfile.ZipFile(tmp_path / "module.zip", "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("params.json", '["135790"]')
-    assert sorted(in_files(tmp_path, ["135790"])) == [str(tmp_path / "args"), str(tmp_path / "module.zip")]
-    sleeping = [sys.executable, "-c", "import sys; sys.stdin.read()", "135790"]
-    with subprocess.Popen(sleeping, stdin=subprocess.PIPE, env={"CODE": "246801"}) as process:
-        assert in_processes(["135790"]) == [f"/proc/{process.pid}/cmdline"]
-        assert in_processes(["246801"]) == [f"/proc/{process.pid}/environ"]
 
 
 # --- one desk -------------------------------------------------------------------------------------------------------
@@ -230,8 +190,9 @@ def held(users: Users, checked: Json) -> Held:
     looked_at: list[str] = []
 
     def look() -> None:
-        looked_at.extend(str(path) for path in (home / "tmp").rglob("*") if path.is_file())
-        during.extend(in_processes(users.given) + in_files(home, users.given))
+        looked_at.extend(str(path) for path in files_of(home / "tmp"))
+        secrets = users.secrets()
+        during.extend(secrets.in_processes(str(home)) + secrets.in_files(home, but=[home / "seeds"]))
 
     fleet.sandbox.on_call("EnableMFADevice", look, account_id=PROD)
     talkative = {
@@ -339,13 +300,8 @@ def test_neither_codes_nor_seeds_are_anywhere_afterwards(held: Held) -> None:
     assert len(users.seeds()) >= 4
     assert {"ansible.log", "tree", "prod.json"} <= {path.name for path in home.iterdir()}
     assert "EXEC" in held.text  # it was told as much as can be
-    assert found_in(held.text.encode(), users.given) == []
-    seeds = [seed[:16] for seed in users.seeds()]
-    assert [seed for seed in [*seeds, "otpauth"] if seed in held.text] == []
-    kept = [path for path in home.iterdir() if path.name != "seeds"]
-    texts = {str(path): path.read_bytes() for top in kept for path in [top, *top.rglob("*")] if path.is_file()}
-    assert [name for name, text in texts.items() if found_in(text, users.given)] == []
-    assert [name for name, text in texts.items() if any(seed.encode() in text for seed in [*seeds, "otpauth"])] == []
+    assert users.secrets().in_text(held.text.encode()) == []
+    assert users.secrets().in_files(home, but=[home / "seeds"]) == []
 
 
 def test_check_mode_calls_the_same_users_and_does_nothing(checked: Json, held: Held) -> None:

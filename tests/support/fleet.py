@@ -173,13 +173,15 @@ class Fleet:
     def validate(self, *arguments: str, forks: int = 10) -> Outcome:
         return self.run("validate_mfa", *arguments, forks=forks)
 
+    def command(self, playbook: str, *arguments: str) -> list[str]:
+        program = pathlib.Path(sys.executable).parent / "ansible-playbook"
+        return [str(program), f"iamguard.console_mfa.{playbook}", "--inventory", str(self.inventory), *arguments]
+
     def run(self, playbook: str, *arguments: str, forks: int = 10) -> Outcome:
         """Run a playbook of the collection; fails the test only if it does not even end by itself."""
-        command = [str(pathlib.Path(sys.executable).parent / "ansible-playbook"), f"iamguard.console_mfa.{playbook}"]
-        command += ["--inventory", str(self.inventory), "--forks", str(forks), *arguments]
         known = set(self.record_paths("fleet", "run"))
         done = subprocess.run(
-            command,
+            self.command(playbook, "--forks", str(forks), *arguments),
             cwd=self.home,
             env=self.environment(),
             stdin=subprocess.DEVNULL,

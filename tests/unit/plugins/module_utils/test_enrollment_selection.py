@@ -206,7 +206,11 @@ def test_what_was_prepared_for_somebody_who_enrolled_otherwise_is_cleared_away()
 @pytest.mark.parametrize("name", NEVER)
 @pytest.mark.parametrize("step", ["prepare", "activate", "desk"])
 def test_naming_somebody_who_is_not_to_be_enrolled_is_a_problem(name: str, step: str) -> None:
-    codes = [{"user_name": name.upper(), "codes": ["1", "2"], "read_at": "now"}] if step == "activate" else []
+    codes = (
+        [{"user_name": name.upper(), "codes": ["1", "2"], "read_at": "2026-11-24T12:00:00Z"}]
+        if step == "activate"
+        else []
+    )
     found = selection(step=step, enrollments=[{"user_name": name.upper()}, {"user_name": "soon"}], codes=codes)
     assert name not in names(found["enrollments"])
     assert problem(found).startswith(f"{name} ")
@@ -217,7 +221,7 @@ def test_naming_somebody_who_is_not_to_be_enrolled_is_a_problem(name: str, step:
 @pytest.mark.parametrize("name", ["excepted", "leaving", "nobodys", "unread"])
 @pytest.mark.parametrize("step", ["resync", "remove"])
 def test_nor_is_anything_done_to_their_devices(name: str, step: str) -> None:
-    codes = [{"user_name": name, "codes": ["1", "2"], "read_at": "now"}]
+    codes = [{"user_name": name, "codes": ["1", "2"], "read_at": "2026-11-24T12:00:00Z"}]
     found = selection(step=step, enrollments=[{"user_name": name, "serial_number": f"{ARN}/phone"}], codes=codes)
     assert found["enrollments"] == []
     assert problem(found)
@@ -427,6 +431,9 @@ def test_only_who_is_named_loses_a_device() -> None:
         pytest.param({"codes": [codes_of("a") | {"123456": 1}]}, "has an unknown key", id="a code as key"),
         pytest.param({"codes": [{"user_name": 123456}]}, "user_name must be text", id="a code as name"),
         pytest.param({"codes": [{"user_name": "a"}]}, "codes, read_at is missing", id="no codes"),
+        pytest.param(
+            {"codes": [codes_of("a") | {"read_at": "123456 1"}]}, "read_at must be a UTC time", id="a code as time"
+        ),
         pytest.param({"codes": [codes_of("a"), codes_of("A")]}, "there are codes of this user", id="two pairs"),
     ],
 )

@@ -102,6 +102,10 @@ REFUSED: dict[str, tuple[dict[str, t.Any], str]] = {
     "codes without their time": ({**TOKEN, "authentication_codes": ["777123", "888234"]}, "belong together"),
     "a time without codes": ({**TOKEN, "codes_read_at": NOW}, "belong together"),
     "a time without a zone": ({**TOKEN, **NUMBERLESS, "codes_read_at": "2026-11-24T12:00:00"}, "must be a UTC time"),
+    "codes in place of their time": (
+        {**TOKEN, "authentication_codes": ["111222", "333444"], "codes_read_at": "777123 888234"},
+        "must be a UTC time",
+    ),
     "codes where nothing is enabled": ({"state": "prepared", "seed_delivery": FILE, **NUMBERLESS}, "state enabled"),
     "codes of a security key": ({"state": "enabled", "kind": "fido", **NUMBERLESS}, "shows no codes"),
     "a serial number as a number": ({**TOKEN, "serial_number": 12345678901}, "serial_number must be a string"),
