@@ -20,7 +20,7 @@ from support.enrolling import ACCOUNT_ID, ENROLL_ROLE, Enrolling, account_of, en
 from support.observing import AUDIT_ROLE, READ_ACTIONS, Json, Reading, audit_role, sandbox_of
 from support.ready_policies import FILES, KEY, actions, as_list, role, without
 
-AUDIT = ("audit/permissions", "audit/sign_ins")
+AUDIT = ("audit/permissions", "audit/sign_ins", "audit/simulation")
 PREPARE, ENABLE, REMOVE = "console-mfa-prepare", "console-mfa-enable", "console-mfa-remove"
 ATTACHED: dict[str, tuple[str, ...]] = {
     PREPARE: ("prepare/permissions", "prepare/secrets_manager"),
@@ -73,6 +73,7 @@ def seen(auditor: Json, *, bulk: bool) -> Json:
         "mfa": audited(auditor).mfa(bulk=bulk),
         "sign_ins": audited(auditor).sign_ins(bulk=bulk, regions=("af-south-1",)),
         "validate": audited(auditor).validate(POLICY, bulk=bulk),
+        "simulation": audited(auditor).simulation(bulk=bulk),
     }
     for answer in answers.values():
         del answer["source"]["calls"]
@@ -88,7 +89,7 @@ def seen_with_all(*, bulk: bool) -> Json:
 def test_the_audit_role_sees_all_that_there_is(bulk: bool) -> None:
     answers = seen_with_all(bulk=bulk)
     assert answers == seen(audit_role(["*"]), bulk=bulk)
-    assert [answer["source"]["complete"] for answer in answers.values()] == [True] * 4
+    assert [answer["source"]["complete"] for answer in answers.values()] == [True] * 5
     assert {user["user_name"] for user in answers["console_users"]["console_users"]} == {"bare", "hardware", "virtual"}
 
 
