@@ -17,11 +17,10 @@ import functools
 import typing as t
 
 from ansible_collections.iamguard.console_mfa.plugins.module_utils import _credential_report, _iam_api
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._account_changes import lookup_iam_events
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._credential_report import Report
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._iam_api import AwsCallError
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import (
     AutomationSignals,
-    CallError,
     Json,
     Missing,
     User,
@@ -40,7 +39,6 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._observe impo
     read_settled,
     source,
 )
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._regions import iam_region
 
 
 @dataclasses.dataclass(frozen=True)
@@ -252,26 +250,9 @@ def _trusted_report(account: Account, report: Report | None, max_age: dt.timedel
 
 
 def _lookup(account: Account, generated_at: dt.datetime) -> list[Json]:
-    """All password events since shortly before the report, paced as AWS allows. Raises where time is up."""
-    region = iam_region(account.connection.partition)
-    if region is None:
-        message = f"the Region of IAM's events in partition {account.connection.partition} is not known"
-        raise AwsCallError(CallError("LookupEvents", "UnknownPartition", message))
-    client = account.client("cloudtrail", region)
+    """All password events since shortly before the report. Raises where they cannot be read, or time is up."""
     start = generated_at - _credential_report.EVENT_MARGIN
-    pace = account.lookup_pace(region)
-    events: list[Json] = []
-    for event_name in _credential_report.PASSWORD_EVENTS:
-        token: str | None = None
-        while True:
-            if account.budget.exhausted():
-                raise AwsCallError(account.budget.error("LookupEvents"))
-            pace.wait()
-            page, token = _iam_api.lookup_events_page(client, event_name, start, token)
-            events += page
-            if not token:
-                break
-    return events
+    return lookup_iam_events(account, _credential_report.PASSWORD_EVENTS, start)
 
 
 def _describe_password(user: User, password: Password, row: _credential_report.Row | None) -> Json:

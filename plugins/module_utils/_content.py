@@ -82,6 +82,9 @@ FACTS = (
 # The same of what console sign-ins say. Source addresses are among it only where they were asked for.
 SIGN_INS = ("complete", "events_from", "others", "read_at", "regions", "unreadable_events", "users", "window")
 
+# The same of what was done to devices and passwords since the validation before.
+CHANGES = ("complete", "count", "error", "events", "since", "unreadable")
+
 # The same of simulations of policies.
 SIMULATION = ("cannot_see", "probe_actions", "simulations", "summary", "users")
 
@@ -209,6 +212,7 @@ def _judged_body(request: Request, answer: t.Any, clocks: _Clocks, more: t.Seque
             **{key: facts(result) for key, result in results.items()},
             **_asked_for("sign_ins", found, SIGN_INS),
             **_asked_for("simulation", found, SIMULATION),
+            **_asked_for("changes", found, CHANGES),
             "first_access": request.data.get("first_access"),
         },
         "users": assessment.rows,

@@ -61,6 +61,15 @@ def first_access(store: Store, account_id: str) -> dict[str, str] | None:
     return {user_id: str(iso(date)) for user_id, date in sorted(found.items())} if seen_any else None
 
 
+def last_read_at(store: Store, account_id: str) -> str | None:
+    """When the latest validation that could be read was read, by AWS's clock (UTC, ISO 8601)."""
+    for record in _newest_first(store, Shelf.of(account_id, "validation")):
+        read_at = _read_at(record)
+        if record["status"] != "failed" and read_at is not None:
+            return iso(read_at)
+    return None
+
+
 def seen_in(record: Json) -> dict[str, dt.datetime]:
     """What a record itself saw: the earliest sign of a password of each user who had one.
 

@@ -16,6 +16,7 @@ import datetime as dt
 import typing as t
 
 from ansible_collections.iamguard.console_mfa.plugins.module_utils import _console_users, _signins
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._account_changes import read_changes
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._clock_skew import (
     CODE,
     MAX_CLOCK_SKEW,
@@ -66,13 +67,15 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._wording impo
 class Question:
     """What an account is judged by. ``first_access``: as the judge takes it; None: there are no records. ``evidence``:
     what iam_console_signin_info returned, or how its facts are to be read here; None: sign-ins decide nothing.
-    ``simulating``: how policies are simulated, for findings to show it; None: they are not."""
+    ``simulating``: how policies are simulated, for findings to show it; None: they are not. ``changes_since``: from
+    when on what was done to devices and passwords is shown; None: it is not."""
 
     rules: Rules
     first_access: t.Mapping[str, str | None] | None = None
     contact_tag: str | None = None
     evidence: Json | _signins.Options | None = None
     simulating: Simulating | None = None
+    changes_since: dt.datetime | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,13 +89,14 @@ class Inventory:
     contact_tag: str | None
     evidence: Json | _signins.Options | None = None
     simulating: Simulating | None = None
+    changes_since: dt.datetime | None = None
 
     def question(self, now: dt.datetime) -> Question:
         """Raises `PolicyError` with everything that is wrong."""
         rules = read_rules(
             self.policy, exceptions=self.exceptions, out_of_scope=self.out_of_scope, today=now.astimezone(dt.UTC).date()
         )
-        return Question(rules, self.first_access, self.contact_tag, self.evidence, self.simulating)
+        return Question(rules, self.first_access, self.contact_tag, self.evidence, self.simulating, self.changes_since)
 
 
 def validate(account: Account, options: _console_users.Options, question: Question) -> Json:
@@ -287,6 +291,8 @@ class _Reading:
         if question.simulating:
             facts["simulation"] = self._simulate(judgement, settled, question.simulating)
             judgement = judgement.showing(simulation_by_id(facts["simulation"]))
+        if question.changes_since:
+            facts["changes"] = read_changes(self._account, question.changes_since)
         rules = question.rules
         return {
             "account": users["account"],

@@ -438,6 +438,12 @@ campaign:
   returned: O(state=ready) with O(account_id) and O(campaign)
   type: dict
   sample: {"campaign": "2026-11", "seed": "2026-11", "drawn_at": "2026-11-20T08:00:00Z"}
+last_validation:
+  description: When AWS was read for the latest whole validation of the account, for
+    O(iamguard.console_mfa.iam_mfa_validate#module:changes_since); null if there is none.
+  returned: O(state=ready) with O(account_id)
+  type: str
+  sample: "2026-11-23T03:40:00Z"
 error:
   description: What failed in the store, or why nobody could be judged, with C(operation), C(code), C(message) and
     C(permission).
@@ -459,7 +465,7 @@ import pathlib
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._content import Request, content
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._first_access import first_access
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._first_access import first_access, last_read_at
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._records import (
     RecordError,
     Shelf,
@@ -501,6 +507,7 @@ def ready(params):
     if params["account_id"] is not None:
         account_id = Shelf.of(params["account_id"], "validation").account_id
         result["first_access"] = first_access(store, account_id)
+        result["last_validation"] = last_read_at(store, account_id)
         if params["campaign"] is not None:
             result["campaign"] = last_campaign(store, account_id, params["campaign"])
     return result

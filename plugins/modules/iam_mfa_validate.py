@@ -57,6 +57,11 @@ options:
       - The same, by what M(iamguard.console_mfa.iam_console_signin_info) returned for the account (for all its users)
         within the last 24 hours. A console user who is not in it is V(unknown).
     type: dict
+  changes_since:
+    description:
+      - With it, RV(facts) has what CloudTrail recorded since then of devices that were enabled, deactivated or deleted,
+        and of passwords that were made, changed or removed. It costs six calls, and decides nothing.
+    type: str
   simulate:
     description:
       - Whether AWS simulates the policies of the users in scope as well, as
@@ -611,7 +616,9 @@ facts:
     What was observed, as M(iamguard.console_mfa.iam_console_users_info) (C(console_users)) and
     M(iamguard.console_mfa.iam_mfa_info) (C(mfa)) return it, and where evidence was asked for, as
     M(iamguard.console_mfa.iam_console_signin_info) does (C(sign_ins)), and where simulations were,
-    M(iamguard.console_mfa.iam_mfa_policy_simulation_info) (C(simulation)).
+    M(iamguard.console_mfa.iam_mfa_policy_simulation_info) (C(simulation)). With O(changes_since),
+    C(changes) has C(since), C(complete), C(error), C(count), C(unreadable), and the newest 500 C(events), each with
+    C(event_id), C(at), C(event), C(user_name), C(serial_number) and C(by).
   returned: success
   type: dict
   sample: {"console_users": {}, "mfa": {}}
@@ -629,6 +636,7 @@ error:
 
 import datetime as dt
 
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import parse_iso
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._module import (
     PASSWORDS,
     SIGN_INS,
@@ -654,6 +662,7 @@ JUDGING = {
     "signin_evidence": {"type": "bool", "default": False},
     "evidence": {"type": "dict"},
     "simulate": {"type": "bool", "default": False},
+    "changes_since": {"type": "str"},
 }
 
 
@@ -678,6 +687,15 @@ def simulating_option(module):
     return None
 
 
+def changes_option(module):
+    """Since when, or None."""
+    text = module.params["changes_since"]
+    try:
+        return parse_iso(text) if text else None
+    except ValueError:
+        bad_option(module, f"changes_since must be a date with a time zone such as 2026-11-24T12:00:00Z, not {text!r}")
+
+
 def main():
     module = reading_module(PASSWORDS | SIGN_INS | SIMULATION | JUDGING)
     options = password_options(module, everybody())
@@ -689,6 +707,7 @@ def main():
         contact_tag=module.params["contact_tag"],
         evidence=evidence_option(module),
         simulating=simulating_option(module),
+        changes_since=changes_option(module),
     )
 
     def observe(account):
