@@ -2,9 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a report follows up besides verdicts: tests of the sign-in, and devices that nobody was seen to sign in with.
+"""What a report follows up besides verdicts: tests of the sign-in, devices that nobody was seen to sign in with, and
+what was done to devices and passwords between two validations.
 
-Both come from records of their own kinds. Neither changes a verdict or makes an account red.
+None of it changes a verdict or makes an account red.
 
 Pure: no AWS, no Ansible, no clock (now is an argument). This module util is PRIVATE to the collection; it can have
 breaking changes at any time.
@@ -87,11 +88,33 @@ class UnprovenView:
 
 
 @dataclasses.dataclass(frozen=True)
+class DeedView:
+    """Something that was done to a device or a password; ``by``: the ARN of who did it."""
+
+    at: dt.datetime
+    event: str
+    user_name: str | None
+    serial_number: str | None
+    by: str | None
+
+
+@dataclasses.dataclass(frozen=True)
+class BetweenView:
+    """What was done since then. ``complete``: there was nothing else; ``count``: with those that are not in it."""
+
+    since: dt.datetime
+    complete: bool
+    count: int
+    deeds: tuple[DeedView, ...]
+
+
+@dataclasses.dataclass(frozen=True)
 class Followed:
-    """``problems``: why there may be more than is told."""
+    """``between`` None: nobody looked. ``problems``: why there may be more than is told."""
 
     campaign: CampaignView | None = None
     unproven: tuple[UnprovenView, ...] = ()
+    between: BetweenView | None = None
     problems: tuple[str, ...] = ()
 
     def counts(self) -> Json:
@@ -140,6 +163,21 @@ def _urgency(trial: TrialView) -> tuple[t.Any, ...]:
     order = tuple(map(str, _ORDER))
     rank = order.index(trial.status) if trial.status in order else len(order)
     return (rank, fold(trial.user_name), trial.user_name, trial.id)
+
+
+def between_of(record: Json) -> BetweenView | None:
+    """Of a validation; None: it was not read, or does not say since when."""
+    changes = record["facts"].get("changes")
+    since = moment(changes.get("since")) if isinstance(changes, dict) else None
+    if since is None:
+        return None
+    deeds = [deed for event in changes["events"] if (deed := _deed(event)) is not None]
+    return BetweenView(since, changes["complete"] is True, changes["count"], tuple(deeds))
+
+
+def _deed(event: Json) -> DeedView | None:
+    at = moment(event.get("at"))
+    return DeedView(at, event["event"], event["user_name"], event["serial_number"], event["by"]) if at else None
 
 
 def enrolled_in(record: Json) -> list[Enrolled]:

@@ -284,6 +284,7 @@ def values(view: AccountView, history: History | None, now: dt.datetime) -> dict
         "noticed": noticed(record.discrepancies),
         "campaign": view.followed.campaign,
         "unproven": view.followed.unproven,
+        "between": view.followed.between,
         "not_followed": view.followed.problems,
     }
     return common | found | {"sections": _sections(record, past, found)}
@@ -297,6 +298,7 @@ def _sections(record: RecordView, history: History, found: t.Mapping[str, t.Any]
     offered = [
         ("overview", "Overview", True),
         ("changes", "What changed", history.changes is not None or bool(history.points)),
+        ("between", "In between", found["between"] is not None),
         ("todo", "What has to be done", bool(found["steps"])),
         ("people", "All console users", True),
         ("dates", "Deadlines ahead", bool(found["deadlines"])),

@@ -87,6 +87,28 @@ None.{% endif %}</dd></div>
 {% endif %}
 </section>
 {% endif %}
+{% if between %}
+<section id="between">
+<h2>In between</h2>
+<p class="lead">A validation sees one moment. Since the one of {{ words.minute(between.since) }}, CloudTrail has
+recorded {{ words.count(between.count, "change") }} of devices and passwords.
+{% if not between.complete %}It could not be read completely.{% endif %} Events arrive some minutes late.</p>
+{% if between.deeds %}
+<table id="deeds" class="card"><caption class="hide">What was done to devices and passwords</caption>{{ head("deeds") }}
+<tbody>
+{% for one in between.deeds %}
+<tr><th scope="row">{{ words.minute(one.at) }}</th><td>{{ one.event }}</td>
+<td>{% if one.user_name %}<bdi>{{ one.user_name }}</bdi>{% else %}{{ dash }}{% endif %}</td>
+<td>{% if one.serial_number %}{{ one.serial_number }}{% else %}{{ dash }}{% endif %}</td>
+<td>{% if one.by %}{{ one.by }}{% else %}{{ dash }}{% endif %}</td></tr>
+{% endfor %}
+</tbody></table>
+{% if between.count > between.deeds|length %}
+<p><b>And {{ between.count - between.deeds|length }} earlier ones</b> that are not in the record.</p>
+{% endif %}
+{% endif %}
+</section>
+{% endif %}
 {% if steps %}
 <section id="todo">
 <h2>What has to be done</h2>

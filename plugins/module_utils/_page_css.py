@@ -19,6 +19,7 @@ TABLES: t.Final[t.Mapping[str, tuple[str, ...]]] = {
     "users": ("User", "Verdict", "Category", "What is wrong, and what to do", "Due", "Devices", "Last sign-in"),
     "deadlines": ("Due", "Users", "Of which"),
     "trials": ("User", "Test", "Device", "Result", "What to do"),
+    "deeds": ("When", "What", "User", "Device", "By"),
     "unused": ("User", "Device", "Enabled"),
     "decisions": ("User", "State", "Kind", "Expires", "Approved by", "Reason", "Where it stands"),
     "noticed": ("User or device", "What was noticed", "Command"),

@@ -18,6 +18,7 @@ import typing as t
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._followed import (
     Followed,
     UnprovenView,
+    between_of,
     campaign_of,
     enrolled_in,
     unproven,
@@ -135,7 +136,8 @@ class Sources:
             enrollments = itertools.islice(self._newest(account_id, "enrollment", problems), ENROLLMENTS_READ)
             enrolled = [device for found in enrollments for device in enrolled_in(found)]
             unused = unproven(record["judgement"]["findings"], enrolled, now)
-        return Followed(campaign, unused, tuple(problems))
+        between = between_of(record) if record is not None else None
+        return Followed(campaign, unused, between, tuple(problems))
 
     def _newest(self, account_id: str, kind: str, problems: list[str]) -> t.Iterator[Json]:
         """The records of real runs that did not fail, the newest first. What cannot be read is a problem, and passed

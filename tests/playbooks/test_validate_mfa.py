@@ -411,6 +411,7 @@ def test_sign_ins_decide_where_they_are_asked_for(well_fleet: Fleet) -> None:
         found[account_id] = (finding["verdict"], finding["evidence"]["evidence"])
         assert list(judge_again(record)) == []
         assert record["options"]["signin_evidence"] is True
+        assert record["facts"]["changes"]["complete"] is True
         assert "203.0.113.9" not in json.dumps(record)
     assert found == {
         WELL: ("compliant", "proven"),

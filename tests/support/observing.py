@@ -185,10 +185,11 @@ class Reading:
         evidence: Json | _signins.Options | None = None,
         first_access: Json | None = None,
         simulating: _simulation_request.Options | None = None,
+        changes_since: dt.datetime | None = None,
         **account: t.Any,
     ) -> Json:
         inventory = _validation.Inventory(
-            policy, exceptions or {}, out_of_scope or {}, first_access, None, evidence, simulating
+            policy, exceptions or {}, out_of_scope or {}, first_access, None, evidence, simulating, changes_since
         )
         options = _console_users.Options(Scope(), bulk, dt.timedelta(hours=4), False, signals or AutomationSignals())
         found = self._account(**account)

@@ -18,6 +18,7 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._directory_st
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._followed import (
     Enrolled,
     Followed,
+    between_of,
     campaign_of,
     enrolled_in,
     unproven,
@@ -204,7 +205,7 @@ def test_enrollments_are_held_against_the_findings(store: DirectoryStore) -> Non
         "enabled_at": "2026-11-01T08:00:00Z",
     }
     keep(store, "enrollment", enrollment={"enrollments": [enabled]})
-    validation = {"judgement": {"findings": [finding()]}}
+    validation = {"judgement": {"findings": [finding()]}, "facts": {}}
     (one,) = Sources(store, "validation").followed(ACCOUNT_ID, validation, NOW).unproven
     assert (one.user_name, one.serial_number, one.looked) == ("alice", PHONE, False)
 
@@ -238,7 +239,20 @@ def test_the_page_tells_devices_that_are_still_to_be_used() -> None:
     assert "was not looked at" in page_of(Followed(unproven=unproven([finding()], [days_ago(5)], NOW))).text
 
 
+def test_the_page_tells_what_was_done_in_between() -> None:
+    deed = {"at": "2026-11-24T08:00:00Z", "event": "DeactivateMFADevice", "user_name": HOSTILE, "serial_number": PHONE}
+    facts = {"since": "2026-11-23T03:00:00Z", "complete": False, "count": 3, "events": [deed | {"by": None}]}
+    between = between_of({"facts": {"changes": facts}})
+    page = page_of(Followed(between=between))
+    (line,) = page.tables["deeds"]
+    assert (line["What"], line["User"], line["Device"]) == ("DeactivateMFADevice", HOSTILE, PHONE)
+    assert "recorded 3 changes of devices and passwords. It could not be read completely." in page.text
+    assert "And 2 earlier ones" in page.text
+    assert between_of({"facts": {}}) is None
+
+
 def test_a_page_without_either_has_no_room_for_them() -> None:
     page = page_of(Followed())
     assert "Sign-in tests" not in page.text
     assert "Devices not used yet" not in page.text
+    assert "In between" not in page.text
