@@ -46,6 +46,9 @@ REPORT = HOME / "report"
 SEEDS = HOME / "seeds"
 CODES = HOME / "codes.json"
 TOKENS = HOME / "tokens.csv"
+SHEETS = HOME / "sign-in-tests"
+TOLD = HOME / "told"
+TESTING = HOME / "testing.json"
 # Exit status of ansible-playbook when a task failed, as the last one has to.
 TASK_FAILED = 2
 
@@ -53,6 +56,8 @@ PLAYBOOK = ["ansible-playbook", "--inventory", "inventories/sandbox"]
 SITE = [*PLAYBOOK, "playbooks/site.yml", "--extra-vars", f"console_mfa_report_dir={REPORT}"]
 CONFIGURE = [*PLAYBOOK, "playbooks/configure_mfa.yml", "--limit", "production"]
 ACTIVATE = [*CONFIGURE, "--extra-vars", "console_mfa_enroll_step=activate", "--extra-vars", f"@{CODES}"]
+DRAW = [*PLAYBOOK, "playbooks/validate_mfa.yml", "--limit", "production", "--extra-vars", f"@{TESTING}"]
+SITE_WITH_SIGN_INS = [*SITE, "--extra-vars", f"@{TESTING}", "--extra-vars", "console_mfa_signin_evidence=true"]
 WITH_TOKENS = ["--extra-vars", f"console_mfa_hardware_tokens={TOKENS}"]
 VERIFY = ["ansible", "localhost", "--module-name", "iamguard.console_mfa.console_mfa_record", "--args"]
 STORED = {"state": "verified", "store": {"kind": "directory", "path": str(RECORDS)}}
@@ -193,23 +198,26 @@ class Demo:
     problems: list[str] = dataclasses.field(default_factory=list)
 
     def run(self) -> None:
-        self.site("1. Assess and validate", self.expected)
+        self.site("1. Assess and validate", SITE, self.expected)
         before = self.coverage()
         self.enroll()
-        self.site("4. Validate again", expectations.after_enrollment(self.expected, self.enrolled))
+        self.test_sign_ins()
+        after = expectations.after_enrollment(self.expected, self.enrolled)
+        self.site("6. Validate again, and see what sign-ins prove", SITE_WITH_SIGN_INS, after)
+        self.compare_sign_ins()
         self.problems += changes_since_last_demo(self.expected)
-        say("", "5. Verify the records")
+        say("", "7. Verify the records")
         if run([*VERIFY, json.dumps(STORED)], self.environment) != 0:
             self.problems.append("the records do not verify; what is wrong with them is above")
         say("", f"Coverage of production: {before} % of the users in scope before, {self.coverage()} % now")
 
-    def site(self, title: str, expected: Json) -> None:
+    def site(self, title: str, command: list[str], expected: Json) -> None:
         """Assess and validate all accounts, and compare with what is expected."""
         say("", title)
         runs = Shelf("fleet", "run")
         before = len(runs.paths())
         shutil.rmtree(REPORT, ignore_errors=True)
-        status = run(SITE, self.environment)
+        status = run(command, self.environment)
         if len(runs.paths()) != before + 1:
             self.problems.append("the playbook left no record of its run; what went wrong is above")
             return
@@ -234,6 +242,27 @@ class Demo:
         self.activate(ACTIVATE, self.people.second_codes(), "second_codes", 0, "nobody fails")
         left = sorted(path.name for path in SEEDS.glob("*/*"))
         self.problems += [f"a key was left in {SEEDS.relative_to(ROOT)}: {name}" for name in left]
+
+    def test_sign_ins(self) -> None:
+        """Draw users who test their sign-in, and let them do it; one only says so."""
+        say("", "4. Draw users of production who test their sign-in")
+        today = dt.datetime.now(dt.UTC).date()
+        settings = {
+            "console_mfa_signin_tests": {"campaign": "demo", "since": today.isoformat(), "size": 5},
+            "console_mfa_signin_sheets_dir": str(SHEETS),
+            "console_mfa_signin_outcomes": f"{{{{ query('fileglob', '{TOLD}/' ~ console_mfa_account_id ~ '.csv') }}}}",
+        }
+        TESTING.write_text(json.dumps(settings), encoding="utf-8")
+        self.expect_status("validate_mfa.yml", run(DRAW, self.environment), TASK_FAILED, "two accounts are red")
+        how = self.people.test_sign_ins(SHEETS / ACCOUNT / "form.csv", TOLD / f"{ACCOUNT}.csv")
+        say("", f"5. bob, carol and quinn test their sign-in, {how}; wendy says that she has, and has not")
+
+    def compare_sign_ins(self) -> None:
+        """Hold the tests and what sign-ins prove against what the scenario expects."""
+        tests = Shelf(ACCOUNT, "signin_test").latest()["facts"]["campaign"]["tests"]
+        findings = Shelf(ACCOUNT, "validation").latest()["judgement"]["findings"]
+        found = expectations.in_sign_ins(self.enrolled, tests, findings)
+        self.problems += [f"sign-ins: {problem}" for problem in found]
 
     def activate(self, command: list[str], codes: list[Json], step: str, status: int, why: str) -> None:
         write_codes(CODES, codes)
@@ -266,8 +295,9 @@ def conclude(expected: Json, problems: list[str], demos_before: bool) -> int:
     say(
         "",
         f"The demo succeeded: all facts and verdicts on {users} console users in {len(expected)} accounts are recorded",
-        "as the scenario has them, before and after five users got their devices; the records verify, no key is left,",
-        f"and the fleet is red, as it must be, because of {' and '.join(red)} and nothing else.",
+        "as the scenario has them, before and after five users got their devices; sign-ins prove what they should, and",
+        "who only claimed to have tested the sign-in was not believed; the records verify, no key is left, and the fleet",
+        f"is red, as it must be, because of {' and '.join(red)} and nothing else.",
     )
     if demos_before:
         say("Nothing differs from the demo before but times, and the chain that the records form.")
@@ -278,7 +308,7 @@ def demonstrate(scenario: Json) -> int:
     expected = scenario["expected"]
     start_over_if_changed()
     before = len(Shelf("fleet", "run").paths())
-    for old in (SEEDS, CODES, TOKENS):
+    for old in (SEEDS, CODES, TOKENS, SHEETS, TOLD, TESTING):
         shutil.rmtree(old) if old.is_dir() else old.unlink(missing_ok=True)
     with running_sandbox("demo", HOME) as sandbox:
         say(f"An embedded AWS answers at {sandbox.url}; it has the accounts of {SCENARIO.relative_to(ROOT)}.")

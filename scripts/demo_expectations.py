@@ -114,6 +114,9 @@ def after_enrollment(expected: Json, enrolled: Json) -> Json:
         account["verdicts"]["compliant"].append(user_name)
         if user_name in account["not_due"]:
             account["not_due"].remove(user_name)
+    for user_name in enrolled["contradicted"]:
+        account["verdicts"]["compliant"].remove(user_name)
+        account["verdicts"].setdefault("contradicted", []).append(user_name)
     account["orphan_devices"] = [name for name in account["orphan_devices"] if name not in enrolled["used_up"]]
     account["totals"]["orphan_devices"] = len(account["orphan_devices"])
     account["verdicts"] = {verdict: names for verdict, names in account["verdicts"].items() if names}
@@ -125,6 +128,15 @@ def in_enrollment(expected: Json, record: Json) -> Differences:
     rows = {row["user_name"]: row for row in record["enrollment"]["enrollments"]}
     found = {name: " ".join(filter(None, (row["status"], row["code"]))) for name, row in rows.items()}
     yield from compare("who was enrolled, and how", expected, found)
+
+
+def in_sign_ins(expected: Json, tests: list[Json], findings: list[Json]) -> Differences:
+    """What became of the tests of the sign-in, and what sign-ins prove of some users."""
+    found = {f"{test['user_name']}/{test['test']}": test["status"] for test in tests}
+    yield from compare("what became of the tests", expected["tests"], found)
+    evidence = {finding["user_name"]: (finding["evidence"] or {}).get("evidence") for finding in findings}
+    proves = {name: evidence.get(name) for name in expected["evidence"]}
+    yield from compare("what sign-ins prove", expected["evidence"], proves)
 
 
 def in_numbers(expected: Json, numbers: Json | None) -> Differences:
