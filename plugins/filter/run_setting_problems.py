@@ -27,7 +27,7 @@ description:
     C(console_mfa_fail_on), C(console_mfa_max_record_age), C(console_mfa_record_store), C(console_mfa_report_dir),
     C(console_mfa_shown_users) and C(console_mfa_write_records).
   - Also says which of them are not what they must be, and whether C(console_mfa_report_dir) is in the directory of
-    records, notices or seeds.
+    records, notices, seeds or sheets for sign-in tests.
 options:
   _input:
     description: The names of all hosts that are accounts, also of those that are not run.

@@ -30,6 +30,7 @@ OTHER_PLACES: t.Final[t.Mapping[str, str | None]] = {
     "console_mfa_record_store": "path",
     "console_mfa_notices_dir": None,
     "console_mfa_seed_delivery": "directory",
+    "console_mfa_signin_sheets_dir": None,
 }
 
 Hosts = t.Mapping[str, t.Mapping[str, object]]

@@ -16,6 +16,7 @@ import dataclasses
 import re
 import typing as t
 
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._enrollment_wishes import Step
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._inventory_values import kind_of, show
 
 #: A year, as for the longest decision: facts that are older are nobody's recent assessment.
@@ -23,6 +24,7 @@ MAX_RECORD_AGE_HOURS = 366 * 24
 
 _RUN = "group_vars/all"
 _ACCOUNTS = "group_vars/console_mfa_accounts, or for a group or host"
+_FILE = "a file that is given with -e @FILE, never in the inventory"
 
 #: As Ansible's own modules and filters read it.
 _TRUTHS = ("true", "false", "yes", "no", "on", "off", "y", "n", "t", "f", "1", "0")
@@ -30,15 +32,19 @@ _TRUTHS = ("true", "false", "yes", "no", "on", "off", "y", "n", "t", "f", "1", "
 
 @dataclasses.dataclass(frozen=True)
 class Setting:
-    """What a variable must be: a test of its value, the same in words with an example, and where it is set."""
+    """What a variable must be: a test of its value, the same in words with an example, and where it is set. Of a
+    ``secret`` one, no value is shown."""
 
     fits: t.Callable[[object], bool]
     words: str
     where: str
+    secret: bool = False
 
     def problem(self, name: str, value: object) -> str | None:
         if self.fits(value):
             return None
+        if self.secret:
+            return f"{name} is not {self.words} (the value is not shown). Set it in {self.where}."
         shown = show(value) if _list(value) else kind_of(value)
         return f"{name} is {shown}, not {self.words}. Set it in {self.where}."
 
@@ -72,6 +78,10 @@ def _texts(value: object) -> bool:
     return _list(value) and all(isinstance(item, str) for item in t.cast("list[object]", value))
 
 
+def _dictionaries(value: object) -> bool:
+    return _list(value) and all(_dictionary(item) for item in t.cast("list[object]", value))
+
+
 def _checked_by_check_fleet(_value: object) -> bool:
     return True
 
@@ -88,11 +98,21 @@ def _text(value: object) -> bool:
     return isinstance(value, str)
 
 
+def _step(value: object) -> bool:
+    return isinstance(value, str) and value in tuple(Step)
+
+
+def _codes(value: object) -> bool:
+    return value is None or _text(value) or _texts(value)
+
+
 def _whole(example: int) -> Setting:
     return Setting(_whole_number, f"a whole number, such as {example}", _ACCOUNTS)
 
 
 _TRUE_OR_FALSE = Setting(_truth, "true or false", _ACCOUNTS)
+_DICTIONARY = Setting(_dictionary, "a dictionary", _ACCOUNTS)
+_PATHS = Setting(_texts, "a list of paths", _ACCOUNTS)
 
 #: What a run has one of, however many accounts it has.
 OF_THE_RUN: t.Final[t.Mapping[str, Setting]] = {
@@ -114,15 +134,38 @@ OF_THE_RUN: t.Final[t.Mapping[str, Setting]] = {
 #: What may differ from one account to the other.
 OF_AN_ACCOUNT: t.Final[t.Mapping[str, Setting]] = {
     "console_mfa_allow_custom_endpoint": _TRUE_OR_FALSE,
-    "console_mfa_automation": Setting(_dictionary, "a dictionary", _ACCOUNTS),
+    "console_mfa_automation": _DICTIONARY,
     "console_mfa_concurrency": _whole(4),
-    "console_mfa_event_files": Setting(_texts, "a list of paths", _ACCOUNTS),
+    "console_mfa_desk_tries": _whole(3),
+    "console_mfa_device_name": Setting(_text, "text, such as '{user_name}'", _ACCOUNTS),
+    "console_mfa_enroll_codes": Setting(_codes, "text with two codes, in quotes", _FILE, secret=True),
+    "console_mfa_enroll_codes_list": Setting(
+        _nothing_or(_list), "a list of dictionaries with user_name, codes and read_at", _FILE, secret=True
+    ),
+    "console_mfa_enroll_force": _TRUE_OR_FALSE,
+    "console_mfa_enroll_only_overdue": _TRUE_OR_FALSE,
+    "console_mfa_enroll_step": Setting(_step, f"one of {', '.join(Step)}", f"{_ACCOUNTS}, or with -e for one run"),
+    "console_mfa_enrollments": Setting(_list, "a list of users", _ACCOUNTS),
+    "console_mfa_event_files": _PATHS,
     "console_mfa_event_files_cover": Setting(_dictionary, "a dictionary with regions, since and until", _ACCOUNTS),
+    "console_mfa_hardware_tokens": Setting(_nothing_or(_text), "the path of a table", _ACCOUNTS),
     "console_mfa_max_clock_skew": _whole(300),
     "console_mfa_max_report_age": _whole(4),
+    "console_mfa_prepare_ttl_hours": _whole(24),
+    "console_mfa_probe_actions": Setting(_texts, "a list of actions, such as [s3:ListAllMyBuckets]", _ACCOUNTS),
     "console_mfa_read_access_keys": _TRUE_OR_FALSE,
+    "console_mfa_seed_delivery": Setting(
+        _nothing_or(_dictionary), "a dictionary such as {kind: file, directory: /home/ops/mfa-seeds}", _ACCOUNTS
+    ),
     "console_mfa_sign_in_regions": Setting(_texts, "a list of Regions, such as [eu-west-1]", _ACCOUNTS),
     "console_mfa_signin_evidence": _TRUE_OR_FALSE,
+    "console_mfa_signin_outcomes": _PATHS,
+    "console_mfa_signin_sheets_dir": Setting(_nothing_or(_text), "the path of a directory", _ACCOUNTS),
+    "console_mfa_signin_tests": _DICTIONARY,
+    "console_mfa_simulate": _TRUE_OR_FALSE,
+    "console_mfa_simulation_context": Setting(
+        _dictionaries, "a list of dictionaries with name, type and values", _ACCOUNTS
+    ),
     "console_mfa_tag_columns": Setting(_texts, "a list of the keys of tags", _ACCOUNTS),
     "console_mfa_time_budget": _whole(900),
     "console_mfa_window_days": _whole(90),

@@ -249,14 +249,28 @@ def test_codes_are_refused_where_ansible_would_keep_them(desk: Desk, prepared: O
 
 
 def test_what_is_missing_is_said_before_anything_is_done(fleet_of: FleetOf) -> None:
-    """Each account of the run has another fault."""
+    """Each account of the run has another fault, and a record that says so."""
+    secret: Json = {"user_name": "alice", "codes": "271828 314159", "read_at": "2026-11-24T12:00:00Z"}
     faults: list[tuple[Json, str]] = [
         ({"console_mfa_enroll_step": "activate"}, "The step activate needs codes"),
         ({"console_mfa_enroll_step": "resync"}, "The step resync needs codes"),
         ({"console_mfa_enroll_step": "remove"}, "does nothing unless users are named"),
-        ({"console_mfa_enroll_step": "enable"}, "must be one of prepare, activate, resync, remove, desk"),
+        ({"console_mfa_enroll_step": "enable"}, "not one of prepare, activate, resync, remove, desk"),
+        ({"console_mfa_enroll_step": ["prepare"]}, "console_mfa_enroll_step is ['prepare'], not one of"),
         ({"console_mfa_seed_delivery": {}}, "console_mfa_seed_delivery is not set"),
+        ({"console_mfa_seed_delivery": "/seeds"}, "console_mfa_seed_delivery is the text '/seeds', not a dictionary"),
+        (
+            {"console_mfa_seed_delivery": {"kind": "file", "directory": "inventory/group_vars/seeds"}},
+            "console_mfa_seed_delivery: inside of the inventory",
+        ),
+        ({"console_mfa_enroll_codes_list": secret}, "console_mfa_enroll_codes_list is not a list of dictionaries"),
+        ({"console_mfa_enrollments": None}, "console_mfa_enrollments is null, not a list of users"),
+        ({"console_mfa_hardware_tokens": ["a"]}, "console_mfa_hardware_tokens is ['a'], not the path of a table"),
+        ({"console_mfa_enroll_only_overdue": []}, "console_mfa_enroll_only_overdue is [], not true or false"),
+        ({"console_mfa_enroll_force": {}}, "console_mfa_enroll_force is a dictionary, not true or false"),
+        ({"console_mfa_time_budget": "soon"}, "console_mfa_time_budget is the text 'soon', not a whole number"),
         ({"console_mfa_policy": None}, "console_mfa_policy is not set"),
+        ({"console_mfa_exceptions": []}, "console_mfa_exceptions"),
         ({"console_mfa_hardware_tokens": "tokens.csv"}, "the path must be absolute"),
     ]
     hosts = {f"host-{n}": host(f"{n:012}") | variables for n, (variables, _words) in enumerate(faults)}
@@ -265,6 +279,11 @@ def test_what_is_missing_is_said_before_anything_is_done(fleet_of: FleetOf) -> N
     assert run.status == 2
     told = {name: " ".join(row["reasons"]) for name, row in run.rows.items()}
     assert [words for n, (_variables, words) in enumerate(faults) if words not in told[f"host-{n}"]] == []
+    records = [desk.record(f"{n:012}") for n in range(len(faults))]
+    assert {record["status"] for record in records} == {"failed"}
+    kept = [" ".join(record["error"]["message"].split()) for record in records]
+    assert [words for (_variables, words), text in zip(faults, kept, strict=True) if words not in text] == []
+    assert [code for code in secret["codes"].split() if code in run.output + json.dumps(records)] == []
     assert desk.sandbox.control.calls() == {}
 
 

@@ -111,6 +111,7 @@ def test_what_the_command_line_makes_of_a_setting_is_one(name: str, value: t.Any
         pytest.param("link/html", "console_mfa_record_store", id="in the store, behind a link"),
         pytest.param("notices", "console_mfa_notices_dir", id="the notices of one account"),
         pytest.param("seeds/x", "console_mfa_seed_delivery", id="among seeds"),
+        pytest.param("sheets/x", "console_mfa_signin_sheets_dir", id="among sheets for sign-in tests"),
         pytest.param("records-html", None, id="beside the store"),
         pytest.param(".", None, id="around it"),
     ],
@@ -125,6 +126,7 @@ def test_a_report_is_not_among_other_files(tmp_path: pathlib.Path, place: str, t
     only: Json = {
         "console_mfa_notices_dir": str(tmp_path / "notices"),
         "console_mfa_seed_delivery": {"kind": "file", "directory": str(tmp_path / "seeds")},
+        "console_mfa_signin_sheets_dir": str(tmp_path / "sheets"),
     }
     found = problems(every, every | only)
     assert [text.split(" is in the directory of ")[1].split(",")[0] for text in found] == ([taken] if taken else [])

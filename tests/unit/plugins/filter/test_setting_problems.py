@@ -39,6 +39,26 @@ ROLES = pathlib.Path(__file__).resolve().parents[4] / "roles"
         ),
         ("console_mfa_event_files", [1], "[1], not a list of paths"),
         ("console_mfa_tag_columns", {"a": 1}, "a dictionary, not a list of the keys of tags"),
+        ("console_mfa_simulate", "perhaps", "the text 'perhaps', not true or false"),
+        ("console_mfa_probe_actions", "s3:*", "the text 's3:*', not a list of actions, such as [s3:ListAllMyBuckets]"),
+        ("console_mfa_simulation_context", ["a"], "['a'], not a list of dictionaries with name, type and values"),
+        ("console_mfa_signin_tests", "first", "the text 'first', not a dictionary"),
+        ("console_mfa_signin_tests", None, "null, not a dictionary"),
+        ("console_mfa_signin_sheets_dir", 7, "the number 7, not the path of a directory"),
+        ("console_mfa_signin_outcomes", "one.csv", "the text 'one.csv', not a list of paths"),
+        ("console_mfa_enrollments", "alice", "the text 'alice', not a list of users"),
+        ("console_mfa_enrollments", {"user_name": "alice"}, "a dictionary, not a list of users"),
+        ("console_mfa_hardware_tokens", ["a.csv"], "['a.csv'], not the path of a table"),
+        (
+            "console_mfa_seed_delivery",
+            "/home/ops/seeds",
+            "the text '/home/ops/seeds', not a dictionary such as {kind: file, directory: /home/ops/mfa-seeds}",
+        ),
+        ("console_mfa_device_name", 5, "the number 5, not text, such as '{user_name}'"),
+        ("console_mfa_prepare_ttl_hours", "a day", "the text 'a day', not a whole number, such as 24"),
+        ("console_mfa_desk_tries", True, "true, not a whole number, such as 3"),
+        ("console_mfa_enroll_only_overdue", [], "[], not true or false"),
+        ("console_mfa_enroll_force", "perhaps", "the text 'perhaps', not true or false"),
     ],
 )
 def test_what_is_no_such_setting_is_said_with_what_it_must_be_and_where(name: str, value: t.Any, problem: str) -> None:
@@ -46,6 +66,55 @@ def test_what_is_no_such_setting_is_said_with_what_it_must_be_and_where(name: st
     assert setting_problems(good | {name: value}) == [
         f"{name} is {problem}. Set it in group_vars/console_mfa_accounts, or for a group or host."
     ]
+
+
+@pytest.mark.parametrize("value", ["enable", "PREPARE", "", None, 1, ["prepare"], {}])
+def test_a_step_is_one_of_its_words(value: t.Any) -> None:
+    (problem,) = setting_problems({"console_mfa_enroll_step": value})
+    assert problem.startswith("console_mfa_enroll_step is ")
+    assert problem.endswith(
+        ", not one of prepare, activate, resync, remove, desk. Set it in group_vars/console_mfa_accounts, or for a"
+        " group or host, or with -e for one run."
+    )
+    for step in ("prepare", "activate", "resync", "remove", "desk"):
+        assert setting_problems({"console_mfa_enroll_step": step}) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("console_mfa_enroll_codes_list", "alice: 271828 314159"),
+        ("console_mfa_enroll_codes_list", {"codes": ["271828", "314159"]}),
+        ("console_mfa_enroll_codes_list", 271828),
+        ("console_mfa_enroll_codes", 271828314159),
+        ("console_mfa_enroll_codes", [271828, 314159]),
+        ("console_mfa_enroll_codes", {"271828": "314159"}),
+    ],
+)
+def test_of_codes_nothing_is_shown(name: str, value: t.Any) -> None:
+    (problem,) = setting_problems({name: value})
+    assert problem.startswith(f"{name} is not ")
+    assert problem.endswith("Set it in a file that is given with -e @FILE, never in the inventory.")
+    assert not re.search(r"[0-9]", problem)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("console_mfa_enroll_codes", ""),
+        ("console_mfa_enroll_codes", None),
+        ("console_mfa_enroll_codes", "271828 314159"),
+        ("console_mfa_enroll_codes", ["271828", "314159"]),
+        ("console_mfa_enroll_codes_list", None),
+        ("console_mfa_enroll_codes_list", [{"user_name": "alice"}]),
+        ("console_mfa_hardware_tokens", None),
+        ("console_mfa_seed_delivery", None),
+        ("console_mfa_signin_sheets_dir", None),
+        ("console_mfa_simulation_context", [{"name": "aws:SourceIp", "type": "ip", "values": ["192.0.2.1"]}]),
+    ],
+)
+def test_what_a_survey_or_a_file_makes_of_a_setting_is_one(name: str, value: t.Any) -> None:
+    assert setting_problems({name: value}) == []
 
 
 @pytest.mark.parametrize("value", [900, "900", " 900 ", 0, -1])
@@ -70,7 +139,11 @@ def test_what_is_no_dictionary_is_refused() -> None:
         setting_problems("console_mfa_time_budget")
 
 
-@pytest.mark.parametrize("role", ["mfa_assessment", "mfa_validation"])
+#: Fields of a survey whose texts are looked at together with what is named elsewhere.
+SURVEY = {"user_account_id", "serial_number", "replaces", "codes_read_at"}
+
+
+@pytest.mark.parametrize("role", ["mfa_assessment", "mfa_configuration", "mfa_validation"])
 def test_a_role_checks_every_input_that_its_specification_does_not(role: str) -> None:
     """The specification would fail the host outside of what the role reports on; so it takes everything but texts."""
     options = yaml.safe_load((ROLES / role / "meta/argument_specs.yml").read_text())["argument_specs"]["main"][
@@ -78,18 +151,18 @@ def test_a_role_checks_every_input_that_its_specification_does_not(role: str) ->
     ]
     variables = yaml.safe_load((ROLES / role / "vars/main.yml").read_text())
     asked = {**variables[f"__{role}_settings"], **variables[f"__{role}_store_settings"]}
-    elsewhere = {"account_id", "policy", "accounts_out_of_scope"}
+    elsewhere = {"account_id", "policy", "accounts_out_of_scope"} | (SURVEY if role == "mfa_configuration" else set())
     joined = {"exceptions", "out_of_scope"}
     raw = {name.removeprefix(f"{role}_") for name, option in options.items() if option["type"] == "raw"}
     assert {option["type"] for name, option in options.items() if name.removeprefix(f"{role}_") not in joined} <= {
         "raw",
         "str",
     }
-    assert {name.removeprefix("console_mfa_") for name in asked} == raw - elsewhere
-    for name, value in asked.items():
-        assert re.fullmatch(r"{{ (\w+) }}", value)[1] == name.replace("console_mfa", role)  # type: ignore[index]  # None fails
+    inputs = {name: value.removeprefix("{{ ").removesuffix(" }}") for name, value in asked.items()}
+    assert {variable.removeprefix(f"{role}_") for variable in inputs.values()} == raw - elsewhere
+    assert len(inputs) == len(set(inputs.values()))
     defaults = yaml.safe_load((ROLES / role / "defaults/main.yml").read_text())
-    for name in asked:
-        default = re.search(rf"{name} \| default\((.*)\) }}}}", defaults[name.replace("console_mfa", role)])
+    for name, variable in inputs.items():
+        default = re.search(rf"^{{{{ {name} \| default\((.*)\) }}}}$", defaults[variable])
         assert default
         assert setting_problems({name: yaml.safe_load(default[1])}) == []
