@@ -263,6 +263,7 @@ def test_everything_that_tells_was_turned_on(told: Told) -> None:
     kept = (told.home / "everything.jsonl").read_text()
     assert '"resource_actions"' in kept
     assert '"__mfa_configuration_done"' in kept
+    assert '"authentication_codes": "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"' in kept, "what the module was called with"
 
 
 def test_what_is_looked_for_is_there(told: Told) -> None:
