@@ -262,8 +262,8 @@ def test_everything_that_tells_was_turned_on(told: Told) -> None:
     assert "Making request for OperationModel(name=ListMFADevices)" in (told.home / "python.log").read_text()
     kept = (told.home / "everything.jsonl").read_text()
     assert '"resource_actions"' in kept
-    assert '"__mfa_configuration_done"' in kept
-    assert '"authentication_codes": "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"' in kept, "what the module was called with"
+    assert '"variable __mfa_configuration_done"' in kept
+    assert '"invocation": {"module_args": {' in kept
 
 
 def test_what_is_looked_for_is_there(told: Told) -> None:
