@@ -242,7 +242,15 @@ def _codes_problem(item: object) -> str | None:
     missing = [key for key in ("user_name", "codes", "read_at") if not item.get(key)]
     if missing:
         return f"{', '.join(missing)} is missing"
-    return None if _is_time(item["read_at"]) else "read_at must be a UTC time such as 2026-11-24T12:00:00Z"
+    if not _is_time(item["read_at"]):
+        return "read_at must be a UTC time such as 2026-11-24T12:00:00Z"
+    return None if _is_flat(item["codes"]) else "codes must be a list of two strings, or one string with both"
+
+
+def _is_flat(codes: object) -> bool:
+    """Where Ansible hides the codes in what it tells, it hides no keys of a dictionary."""
+    parts = codes if isinstance(codes, list) else [codes]
+    return not any(isinstance(part, (dict, list)) for part in parts)
 
 
 def _is_time(text: str) -> bool:

@@ -41,11 +41,11 @@ MISTAKES: dict[str, t.Any] = {
     "444455550002": [
         {"alice": ["731846", "920517"]},
         {"user_name": "bob", "codes": READ_AT, "read_at": "731846 920517"},
+        {"user_name": "carol", "codes": {"731846": "920517"}, "read_at": READ_AT},
     ],
     "444455550003": [
         {"user_name": "alice", "codes": [731846, 920517], "read_at": READ_AT},
         {"user_name": "bob", "codes": "731846 920517 731846", "read_at": READ_AT},
-        {"user_name": "carol", "codes": {"731846": "920517"}, "read_at": READ_AT},
     ],
 }
 
@@ -136,6 +136,7 @@ def talkative(home: pathlib.Path) -> dict[str, str]:
         "ANSIBLE_DISPLAY_TRACEBACK": "always",
         "ANSIBLE_DEBUG_BOTOCORE_LOGS": "true",
         "ANSIBLE_PIPELINING": "false",
+        "ANSIBLE_INJECT_INVOCATION": "true",
     }
 
 
@@ -262,7 +263,8 @@ def test_everything_that_tells_was_turned_on(told: Told) -> None:
     assert "Making request for OperationModel(name=ListMFADevices)" in (told.home / "python.log").read_text()
     kept = (told.home / "everything.jsonl").read_text()
     assert '"resource_actions"' in kept
-    assert '"__mfa_configuration_done"' in kept
+    assert '"variable __mfa_configuration_done"' in kept
+    assert '"authentication_codes": ["VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"' in kept, "what the module was called with"
 
 
 def test_what_is_looked_for_is_there(told: Told) -> None:

@@ -5,7 +5,7 @@
 """Ansible callback: keeps all that a callback can get hold of, as one JSON document a line.
 
 Of each task its result and, unless it has no_log, its arguments with all variables filled in, as ansible-runner keeps
-them; and at the end every registered result and fact of each host.
+them; and of each host every registered result and fact, as soon as the next task begins.
 """
 
 from __future__ import annotations
@@ -34,6 +34,13 @@ class CallbackModule(CallbackBase):
 
     def v2_playbook_on_play_start(self, play: t.Any) -> None:
         self._variables = play.get_variable_manager()
+        self._kept: dict[tuple[str, str], str] = {}
+
+    def v2_playbook_on_task_start(self, task: t.Any, is_conditional: bool) -> None:
+        self._keep_variables()
+
+    def v2_playbook_on_stats(self, stats: t.Any) -> None:
+        self._keep_variables()
 
     def v2_runner_on_ok(self, result: t.Any) -> None:
         self._keep_task(result)
@@ -47,9 +54,14 @@ class CallbackModule(CallbackBase):
     def v2_runner_on_skipped(self, result: t.Any) -> None:
         self._keep_task(result)
 
-    def v2_playbook_on_stats(self, stats: t.Any) -> None:
+    def _keep_variables(self) -> None:
         # There is no other way to all of them: a task that dumps hostvars would dump the variables of the user, too.
-        self._keep("variables", self._variables._nonpersistent_fact_cache)
+        for host, facts in self._variables._nonpersistent_fact_cache.items():
+            for name, value in facts.items():
+                text = json.dumps(value, default=repr)
+                if self._kept.get((host, name)) != text:
+                    self._kept[host, name] = text
+                    self._keep(f"variable {name}", {"host": host, "value": value})
 
     def _keep_task(self, result: t.Any) -> None:
         arguments = {} if result.task.no_log else result.task.args

@@ -434,6 +434,10 @@ def test_only_who_is_named_loses_a_device() -> None:
         pytest.param(
             {"codes": [codes_of("a") | {"read_at": "123456 1"}]}, "read_at must be a UTC time", id="a code as time"
         ),
+        pytest.param(
+            {"codes": [codes_of("a") | {"codes": {"123456": "1"}}]}, "codes must be a list", id="codes as keys"
+        ),
+        pytest.param({"codes": [codes_of("a") | {"codes": [["123456"]]}]}, "codes must be a list", id="codes too deep"),
         pytest.param({"codes": [codes_of("a"), codes_of("A")]}, "there are codes of this user", id="two pairs"),
     ],
 )
