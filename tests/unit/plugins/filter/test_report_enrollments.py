@@ -136,3 +136,13 @@ def test_long_lists_are_cut_short() -> None:
 def test_what_is_no_result_is_refused(thing: t.Any) -> None:
     with pytest.raises(AnsibleFilterError, match="report_enrollments"):
         report_enrollments(thing, accounts={"one": ONE}, step="prepare", run_id="r1")
+
+
+@pytest.mark.parametrize("step", ["activate", "resync", "remove"])
+def test_who_was_asked_for_and_is_nobodys_user_is_no_success(step: str) -> None:
+    found = report(step=step, one=result(step=step), two=result(step=step, account_id=TWO))
+    assert found["gate"] == [
+        f"Nothing was done: nobody who was asked for with the step {step} is a user of these accounts. Check the names,"
+        " the account ids and --limit."
+    ]
+    assert report(step="prepare", one=result())["gate"] == []
