@@ -141,8 +141,6 @@ def test_what_is_no_result_is_refused(thing: t.Any) -> None:
 @pytest.mark.parametrize("step", ["activate", "resync", "remove"])
 def test_who_was_asked_for_and_is_nobodys_user_is_no_success(step: str) -> None:
     found = report(step=step, one=result(step=step), two=result(step=step, account_id=TWO))
-    assert found["gate"] == [
-        f"Nothing was done: nobody who was asked for with the step {step} is a user of these accounts. Check the names,"
-        " the account ids and --limit."
-    ]
+    (line,) = found["gate"]
+    assert line.startswith(f"Nothing was done: nobody who was asked for with the step {step} is a user of these")
     assert report(step="prepare", one=result())["gate"] == []
