@@ -254,7 +254,7 @@ def test_what_is_missing_is_said_before_anything_is_done(fleet_of: FleetOf) -> N
         ({"console_mfa_hardware_tokens": "tokens.csv"}, "the path must be absolute"),
     ]
     hosts = {f"host-{n}": host(f"{n:012}") | variables for n, (variables, _words) in enumerate(faults)}
-    desk = Desk(fleet_of([base_account()], hosts, PROFILES))
+    desk = Desk(fleet_of([base_account()], hosts, PROFILES), **DECIDED)
     run = desk.fleet.run("configure_mfa")
     assert run.status == 2
     told = {name: " ".join(row["reasons"]) for name, row in run.rows.items()}
