@@ -15,6 +15,7 @@ import sys
 import typing as t
 
 import pytest
+from ansible import constants
 
 from support.configuring import PROFILES, READS, Desk, host, member, shown_by, start_clock, stop_clock
 from support.enrolling import ACCOUNT_ID as FILES
@@ -264,7 +265,9 @@ def test_everything_that_tells_was_turned_on(told: Told) -> None:
     kept = (told.home / "everything.jsonl").read_text()
     assert '"resource_actions"' in kept
     assert '"variable __mfa_configuration_done"' in kept
-    assert '"authentication_codes": ["VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"' in kept, "what the module was called with"
+    # What the module was called with, where Ansible can be made to return it.
+    hidden = '"authentication_codes": ["VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"'
+    assert (hidden in kept) == hasattr(constants, "INJECT_INVOCATION")
 
 
 def test_what_is_looked_for_is_there(told: Told) -> None:
