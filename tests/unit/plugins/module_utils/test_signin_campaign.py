@@ -114,7 +114,7 @@ BAD: dict[str, tuple[Json, str]] = {
         {"redraws": [{"user_name": "bob", "reason": "r", "by": "me", "on": "2026-11-25"}]},
         "redraws[0].on: 2026-11-25 is in the future",
     ),
-    "an unknown key": ({"sise": 5}, "unknown key 'sise'"),
+    "an unknown key": ({"number": 5}, "unknown key 'number'"),
 }
 
 
