@@ -1,7 +1,7 @@
 # Copyright (c) iamguard.console_mfa contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run every gate, two at a time, and say at the end which passed on which versions.
+"""Run every gate, three at a time, and say at the end which passed on which versions.
 
 Usage: .venv/bin/python scripts/run_gates.py
 
@@ -36,7 +36,7 @@ GATES = {
     "build": NEWEST,
     "docs": NEWEST,
 }
-PARALLEL = 2
+PARALLEL = 3
 # A gate that could not do its work on this machine and may go on without says so in a line that begins with this.
 NOT_TESTED = "NOT TESTED: "
 VERSIONS = """

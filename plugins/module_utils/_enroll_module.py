@@ -21,6 +21,7 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._enroll_optio
     BadOptions,
     check_delivery,
     check_keeping,
+    hide_misplaced_codes,
     read_wanted,
     secret_settings,
 )
@@ -43,6 +44,7 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._seed_secret 
 def run(module: t.Any) -> Json:
     """The module's answer, with ``failed`` in it where it failed."""
     params = module.params
+    hide_misplaced_codes([params], module.no_log_values.add)
     kept = bool(getattr(module, "_keep_remote_files", False))
     try:
         # All that can be known without AWS; the partition is of no matter yet.
@@ -69,6 +71,7 @@ def run(module: t.Any) -> Json:
 def run_users(module: t.Any) -> Json:
     """As `run`, for many users of an account."""
     params = module.params
+    hide_misplaced_codes(params["enrollments"], module.no_log_values.add)
     entries = read_entries(params)
     kept = bool(getattr(module, "_keep_remote_files", False))
     problems = problems_of(params, entries, os.environ, kept)

@@ -264,6 +264,19 @@ def _string(params: Json, name: str) -> str | None:
     return value or None
 
 
+def hide_misplaced_codes(entries: t.Iterable[Json], hide: t.Callable[[str], None]) -> None:
+    """What stands in the place of a time and is none may be codes; Ansible before 2.20 would show it with the options
+    of a module that has failed."""
+    for entry in entries:
+        text = entry.get("codes_read_at")
+        if not text:
+            continue
+        try:
+            parse_iso(text)
+        except ValueError:
+            hide(text)
+
+
 def _codes(params: Json) -> Codes | None:
     if not params["authentication_codes"] or not params["codes_read_at"]:
         return None

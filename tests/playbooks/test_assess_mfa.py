@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import re
 import typing as t
 
@@ -252,20 +251,6 @@ def record_of_before(fleet: Fleet, account_id: str, age: dt.timedelta) -> None:
     write_record(store, Shelf.of(account_id, "assessment"), content(request))
 
 
-def test_accounts_outside_the_limit_are_red_unless_their_record_is_recent(well_fleet: Fleet) -> None:
-    record_of_before(well_fleet, STALE, dt.timedelta(days=3))
-    run = well_fleet.assess("--limit", "well")
-    assert run.status == 2
-    assert {name: (row["status"], row["from"]) for name, row in run.rows.items()} == {
-        "well": ("complete", "this_run"),
-        "stale": ("stale", "record"),
-        "never": ("missing", None),
-    }
-    assert "its latest record is 3 d old (limit: 26 h)" in run.reasons("stale")
-    assert "2 of 3 accounts have no complete and recent assessment" in run.output
-    assert well_fleet.sandbox.control.calls(STALE) == {}
-
-
 def test_a_whole_run_is_green_check_mode_tells_the_same_and_a_limited_run_follows_the_real_one(
     well_fleet: Fleet,
 ) -> None:
@@ -284,21 +269,6 @@ def test_a_whole_run_is_green_check_mode_tells_the_same_and_a_limited_run_follow
     limited = well_fleet.assess("--limit", "well")
     assert (limited.status, limited.rows["never"]["from"]) == (0, "record")
     assert well_fleet.latest(WELL)["previous"]["name"] == real["name"], "a check mode record is nobody's predecessor"
-
-
-def test_tags_leave_out_neither_reading_nor_gate(well_fleet: Fleet) -> None:
-    run = well_fleet.assess("--tags", "nothing")
-    assert run.status == 0
-    assert {row["status"] for row in run.rows.values()} == {"complete"}
-
-
-def test_the_report_comes_when_every_account_fails(well_fleet: Fleet) -> None:
-    record_of_before(well_fleet, WELL, dt.timedelta(hours=1))
-    run = well_fleet.assess("--extra-vars", "console_mfa_endpoint_url=http://127.0.0.1:1")
-    assert run.status == 2
-    assert {row["status"] for row in run.rows.values()} == {"failed"}
-    assert "Console sign-in and MFA: 3 accounts, 0 read completely, 3 red" in run.output
-    assert "3 of 3 accounts have no complete and recent assessment" in run.output
 
 
 def test_an_account_that_breaks_down_is_red_and_not_yesterdays_green(well_fleet: Fleet) -> None:
@@ -340,13 +310,6 @@ def test_records_go_to_a_bucket_with_the_credentials_of_the_controller(fleet_of:
     ]
 
 
-def test_an_inventory_without_accounts_is_refused(well_fleet: Fleet) -> None:
-    well_fleet.hosts = {}
-    run = well_fleet.assess()
-    assert run.status == 2
-    assert "The group console_mfa_accounts has no host, so there is nothing to assess" in run.output
-
-
 @pytest.mark.parametrize("limit", [(), ("--limit", "never")], ids=["all", "limited"])
 def test_one_account_on_two_hosts_is_refused_before_any_call(well_fleet: Fleet, limit: tuple[str, ...]) -> None:
     well_fleet.hosts["well-again"] = well_fleet.hosts["well"]
@@ -371,19 +334,6 @@ def test_a_directory_that_is_gone_with_the_job_is_refused_before_any_call(well_f
     assert "awx_job_id is set" in run.output
     assert well_fleet.sandbox.control.calls() == {}
     assert not well_fleet.store.exists()
-
-
-def test_what_awx_says_of_its_job_is_recorded_as_asserted(well_fleet: Fleet) -> None:
-    well_fleet.all_vars["console_mfa_record_store"] = {
-        "kind": "directory",
-        "path": str(well_fleet.store),
-        "persistent": True,
-    }
-    said = {"awx_job_id": 17, "awx_user_name": "jane"}
-    well_fleet.assess("--limit", "well", "--extra-vars", json.dumps(said))
-    for record in (well_fleet.latest(WELL), well_fleet.latest("fleet", "run")):
-        assert record["launcher"]["asserted"] is True
-        assert (record["launcher"]["awx_job_id"], record["launcher"]["awx_user_name"]) == ("17", "jane")
 
 
 def test_without_a_record_store_nothing_is_done_and_the_message_says_what_to_set(well_fleet: Fleet) -> None:

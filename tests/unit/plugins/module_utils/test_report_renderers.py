@@ -267,6 +267,8 @@ def test_the_numbers_of_an_account() -> None:
         "from_record": False,
         "sandbox": False,
         "root_mfa": True,
+        "signin_tests": None,
+        "unproven_devices": 0,
     }
     assert {key: value for key, value in numbers.items() if isinstance(value, (int, float))} == {
         "console_users": 12,
