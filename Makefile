@@ -66,7 +66,7 @@ setup-oldest: ## Make .venv-oldest: the oldest supported Python on this machine,
 ##### For users
 
 .PHONY: demo
-demo: setup-demo ## Assess three accounts of an embedded AWS and look at the records
+demo: setup-demo ## Assess three accounts of an embedded AWS, enroll users, and look at the records
 	@PATH="$(BIN):$$PATH" $(BIN)/python scripts/demo.py
 
 ##### Gates
