@@ -79,7 +79,7 @@ class _Day:
         return min((value[:10] for value in values if isinstance(value, str)), default="-")
 
 
-_Column = _Count | _Coverage | _Day
+_Column = t.Union[_Count, _Coverage, _Day]  # noqa: UP007 - pylint knows no `|` between these classes
 
 _COUNTS: dict[Kind, tuple[_Column, ...]] = {
     "assessment": (

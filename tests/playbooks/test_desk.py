@@ -223,7 +223,7 @@ def held(users: Users, checked: Json) -> Held:
         terminal.answer(APP, "n")  # dave
         # erin scans nothing, and gives the codes of an old entry twice.
         terminal.answer(APP, "y")
-        for _ in range(2):
+        for _time in range(2):
             users.type_codes(terminal, "112358", "132134")
         terminal.answer(APP, "y")  # frank
         terminal.answer(APP, "y")  # grace, whom the operator cannot wait for

@@ -88,7 +88,7 @@ class Terminal:
                 raise AssertionError(f"the program ended before {what}:\n{self.text}")
 
     def _read(self) -> bool:
-        ready, _, _ = select.select([self._near], [], [], 0.02)
+        ready, _writable, _failed = select.select([self._near], [], [], 0.02)
         if ready:
             self.shown += os.read(self._near, 65536).decode("utf-8", "replace")
         return bool(ready)

@@ -90,9 +90,9 @@ EVERYBODY = [
 NEVER = ("excepted", "leaving", "nobodys", "unread", "gone")
 
 
-def selection(rows: t.Sequence[Json] = EVERYBODY, evidence: Json | None = None, **asked: t.Any) -> Json:
+def selection(rows: t.Sequence[Json] | None = None, evidence: Json | None = None, **asked: t.Any) -> Json:
     """The selection as plain data. ``asked`` is as for `read_wishes`."""
-    judged = answer(rows, POLICY, DECISIONS, evidence=evidence)
+    judged = answer(EVERYBODY if rows is None else rows, POLICY, DECISIONS, evidence=evidence)
     wishes = read_wishes(ACCOUNT_ID, **({"step": "prepare"} | asked))
     found = select(judged, wishes).document()
     assert json.loads(json.dumps(found)) == found

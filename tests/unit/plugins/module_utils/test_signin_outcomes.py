@@ -51,7 +51,7 @@ def csv_file(directory: pathlib.Path, *rows: dict[str, str], separator: str = ",
 
 
 def test_the_same_outcome_from_yaml_and_from_any_csv(tmp_path: pathlib.Path) -> None:
-    row = {**GOOD, "device": PHONE, "error_text": "the page said: “once more”; then it went"}
+    row = {**GOOD, "device": PHONE, "error_text": "the page said: \u201conce more\u201d; then it went"}
     variants = [
         lambda: yaml_file(tmp_path, row),
         lambda: csv_file(tmp_path, row),

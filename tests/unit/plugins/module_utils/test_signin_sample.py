@@ -171,8 +171,8 @@ def test_any_sample_covers_keeps_its_size_and_does_not_hang_on_the_order(
     sample = sample_of(findings, size=size)
     drawn = [item.candidate for item in sample.drawn]
     assert len({candidate.user_id for candidate in drawn}) == len(drawn)
-    assert {candidate.kind for candidate in drawn} == {kind for kind, _ in people}
-    assert {candidate.category for candidate in drawn} == {category for _, category in people}
+    assert {candidate.kind for candidate in drawn} == {kind for kind, _category in people}
+    assert {candidate.category for candidate in drawn} == {category for _kind, category in people}
     assert len(drawn) == min(size, len(people)) or (sample.notes and size < len(drawn) <= 6)
     shuffled.shuffle(findings)
     assert sample_of(findings, size=size) == sample
