@@ -4,8 +4,8 @@
 
 """Holds the enrollment desk at the terminal in which the playbook was started.
 
-The codes that are typed are in this process, which hands them to the module's over a pipe (pipelining); they are in no
-variable, result, file or argument of a process.
+The codes that are typed are in this process, which the module is a fork of, or whose process gets them over a pipe
+(pipelining); they are in no variable, result, file or argument of a process.
 """
 
 from __future__ import annotations
@@ -41,8 +41,7 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._desk_options
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._desk_sitting import Sitting, desk_result
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._enroll_options import BadOptions
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._plain_data import NotPlainError, plain_data
-
-MODULE = "iamguard.console_mfa.iam_mfa_enroll"
+from ansible_collections.iamguard.console_mfa.plugins.plugin_utils._in_worker import WorkerAction, load
 
 # Ctrl-C and Ctrl-D: at a question, Ansible reads single keys.
 INTERRUPTS = (b"\x03", b"\x04")
@@ -83,14 +82,14 @@ class _Prompts:
         return True
 
 
-class ActionModule(ActionBase):
-    """Runs `MODULE`, once to prepare a user's device and once for each two codes."""
+class ActionModule(WorkerAction):
+    """Runs `module`, once to prepare a user's device and once for each two codes."""
 
-    _supports_check_mode = True
+    module = load("iam_mfa_enroll")
     _supports_async = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> Json:
-        result: Json = super().run(tmp, task_vars)
+        result: Json = ActionBase.run(self, tmp, task_vars)
         self._vars = task_vars or {}
         self._sources: list[Json] = []
         try:
@@ -148,7 +147,7 @@ class ActionModule(ActionBase):
 
     def _run_module(self, arguments: Json) -> Json:
         try:
-            answer: Json = self._execute_module(module_name=MODULE, module_args=arguments, task_vars=self._vars)
+            answer = self.run_module(arguments, self._vars)
         except AnsibleError as failure:
             return {"failed": True, "msg": str(failure)}
         if answer.get("source"):

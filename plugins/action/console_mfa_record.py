@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Hands the data of a record to the module as a file.
+"""Runs the module within Ansible's worker, where it can, and hands it the data of a record as a file, where not.
 
 As an argument, what was read of a large account would be within the text of the module's program, and in memory several
 times over, in Ansible's worker and in the module's process: for 5,000 console users a hundred megabytes more.
@@ -15,24 +15,19 @@ import datetime as dt
 import json
 import typing as t
 
-from ansible.plugins.action import ActionBase
-
-MODULE = "iamguard.console_mfa.console_mfa_record"
+from ansible_collections.iamguard.console_mfa.plugins.plugin_utils._in_worker import WorkerAction, load
 
 
-class ActionModule(ActionBase):
-    """Runs `MODULE`, with ``data_file`` in the place of ``data``."""
+class ActionModule(WorkerAction):
+    """See `WorkerAction`; a process of its own gets ``data_file`` in the place of ``data``."""
 
-    _supports_check_mode = True
+    module = load("console_mfa_record")
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        result: dict[str, t.Any] = super().run(tmp, task_vars)
-        arguments = dict(self._task.args)
+    def run_module(self, arguments: t.Any, task_vars: t.Any) -> dict[str, t.Any]:
         # What is no dictionary, the module refuses in its own words.
-        if isinstance(arguments.get("data"), dict) and arguments.get("data_file") is None:
+        if not self.runs_here(task_vars) and isinstance(arguments.get("data"), dict) and not arguments.get("data_file"):
             arguments["data_file"] = self._file_with(as_json(arguments.pop("data")))
-        result.update(self._execute_module(module_name=MODULE, module_args=arguments, task_vars=task_vars))
-        return result
+        return super().run_module(arguments, task_vars)
 
     def _file_with(self, text: str) -> str:
         """Its path where the module runs, in a directory that is nobody else's and gone after the task."""

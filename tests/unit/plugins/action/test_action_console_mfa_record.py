@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The data of a record reaches the module as a file, whole, and everything else as it is."""
+"""The data of a record reaches a process of its own as a file, whole, and everything else as it is."""
 
 from __future__ import annotations
 
@@ -32,13 +32,15 @@ class Handed:
     """What the plugin hands to the module, and the files that it leaves for it."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.here = False
         self.shell = Shell()
         self.files: dict[str, str] = {}
         monkeypatch.setattr(ActionBase, "run", lambda *_arguments, **_options: {})
 
     def run(self, **arguments: t.Any) -> Json:
         plugin = action.ActionModule.__new__(action.ActionModule)
-        plugin._task = types.SimpleNamespace(args=arguments)
+        plugin._task = types.SimpleNamespace(args=arguments, async_val=0)
+        plugin.runs_here = lambda _task_vars: self.here  # type: ignore[method-assign]  # needs a task's connection
         plugin._connection = types.SimpleNamespace(_shell=self.shell)
         plugin._make_tmp_path = self.make_directory  # type: ignore[method-assign]  # needs a task's worker
         plugin._transfer_data = self.transfer  # type: ignore[method-assign]  # needs a task's worker
@@ -64,8 +66,15 @@ def test_data_becomes_a_file_in_a_private_directory(handed: Handed) -> None:
         "module_name": "iamguard.console_mfa.console_mfa_record",
         "module_args": {"state": "written", "data_file": "/private/data.json"},
         "task_vars": {"a": 1},
+        "wrap_async": False,
     }
     assert json.loads(handed.files["/private/data.json"]) == data
+
+
+def test_within_the_worker_there_is_no_need_of_a_file(handed: Handed) -> None:
+    handed.here = True
+    assert handed.run(state="written", data={"a": 1})["module_args"] == {"state": "written", "data": {"a": 1}}
+    assert handed.files == {}
 
 
 def test_a_directory_that_is_there_is_used(handed: Handed) -> None:

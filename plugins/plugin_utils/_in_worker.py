@@ -1,0 +1,173 @@
+# Copyright (c) iamguard.console_mfa contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Runs a module of this collection within Ansible's worker, where that comes to the same as a process of its own.
+
+For each module, Ansible packs its files into a program, starts Python, and has it compile these files and import boto3:
+about a second of computing, for a module whose own work takes a tenth of that. A worker is a fork of Ansible's main
+process. Once that has imported the module, every worker has it.
+
+The module is the same, with the same arguments, and its answer goes the same way: what is replaced here is how Ansible
+packs the module and how it starts it, and nothing before, between or after. It runs in a fork of the worker, so that
+nothing that it sets or keeps, codes and seeds above all, outlasts it.
+
+This plugin util is PRIVATE to the collection; it can have breaking changes at any time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import json
+import multiprocessing
+import os
+import pathlib
+import sys
+import types
+import typing as t
+
+from ansible import constants
+from ansible.executor.module_common import _BuiltModule
+from ansible.module_utils import _internal, basic
+from ansible.module_utils._internal._ansiballz import _loader
+from ansible.module_utils.common.json import Direction, get_module_encoder
+from ansible.plugins.action import ActionBase
+
+Json = dict[str, t.Any]
+
+MODULES = "ansible_collections.iamguard.console_mfa.plugins.modules"
+# How arguments and answers become JSON: as for every module that asks for nothing else.
+PROFILE = "legacy"
+
+FORKING = multiprocessing.get_context("fork")
+
+
+def load(name: str) -> types.ModuleType | None:
+    """The module, or None where Ansible's own Python has not what it needs (boto3, amazon.aws)."""
+    try:
+        return importlib.import_module(f"{MODULES}.{name}")
+    except ImportError:
+        return None
+
+
+class WorkerAction(ActionBase):
+    """Runs `module`; where it cannot be run here, as Ansible would without this plugin."""
+
+    module: t.ClassVar[types.ModuleType | None] = None
+    _running_here = False
+
+    _supports_check_mode = True
+    _supports_async = True
+
+    def run(self, tmp: str | None = None, task_vars: Json | None = None) -> Json:
+        result: Json = super().run(tmp, task_vars)
+        return result | self.run_module(dict(self._task.args), task_vars or {})
+
+    def run_module(self, arguments: Json, task_vars: Json) -> Json:
+        """What the module answers."""
+        self._running_here = self.runs_here(task_vars)
+        options: Json = {"module_args": arguments, "task_vars": task_vars, "wrap_async": bool(self._task.async_val)}
+        answer: Json = self._execute_module(module_name=self.name(), **options)
+        return answer
+
+    def name(self) -> str:
+        """The module's name for Ansible, also where it is not at hand."""
+        own: str = type(self).__module__ if self.module is None else self.module.__name__
+        return f"iamguard.console_mfa.{own.rpartition('.')[2]}"
+
+    def runs_here(self, task_vars: Json) -> bool:
+        """Whether a process of its own would be one of this user, on this machine, with this Python."""
+        return (
+            self.module is not None
+            and self._connection.transport in ("local", "ansible.builtin.local")
+            and self._connection.become is None
+            and not self._task.async_val
+            and is_this_python(self._interpreter(task_vars))
+        )
+
+    def _interpreter(self, task_vars: Json) -> str:
+        # As Ansible finds out which it is to start a module with.
+        interpreter = constants.config.get_config_value("INTERPRETER_PYTHON", variables=task_vars)
+        return str(self._templar.template(interpreter)).strip()
+
+    # What follows stands in for what `ActionBase._execute_module` calls to make a program and to have it run.
+
+    def _is_pipelining_enabled(self, module_style: str, wrap_async: bool = False) -> bool:
+        # There is no program to be put anywhere, so there is no need of a directory.
+        return self._running_here or bool(super()._is_pipelining_enabled(module_style, wrap_async))
+
+    def _configure_module(self, module_name: str, module_args: Json, task_vars: Json) -> tuple[t.Any, str | None]:
+        if not self._running_here:
+            answer: tuple[t.Any, str | None] = super()._configure_module(module_name, module_args, task_vars)
+            return answer
+        built = _BuiltModule(
+            b_module_data=as_parameters(module_args),
+            module_style="new",
+            shebang=f"#!{sys.executable}",
+            serialization_profile=PROFILE,
+        )
+        return built, t.cast(types.ModuleType, self.module).__file__
+
+    def _low_level_execute_command(self, cmd: str, *positional: t.Any, **options: t.Any) -> Json:
+        if not self._running_here:
+            answer: Json = super()._low_level_execute_command(cmd, *positional, **options)
+            return answer
+        environment: Json = {}
+        self._compute_environment_string(environment)
+        return run_in_fork(t.cast(types.ModuleType, self.module), options["in_data"], environment)
+
+
+def is_this_python(interpreter: str) -> bool:
+    """Whether it is that of this process. ``auto`` is: what Ansible would find may not even have boto3."""
+    if interpreter.startswith("auto"):
+        return True
+    here, there = pathlib.Path(sys.executable), pathlib.Path(interpreter)
+    # A virtual environment's Python is a link to another: only where it lies tells it from that.
+    return here.parent.resolve() == there.parent.resolve() and here.resolve() == there.resolve()
+
+
+def as_parameters(arguments: Json) -> bytes:
+    """As a module of its own process finds them in its program."""
+    encoder = get_module_encoder(PROFILE, Direction.CONTROLLER_TO_MODULE)
+    return json.dumps({"ANSIBLE_MODULE_ARGS": arguments}, cls=encoder).encode()
+
+
+def run_in_fork(module: types.ModuleType, parameters: bytes, environment: Json) -> Json:
+    """What the module printed, and its exit status; that of a module that is killed is the signal's, below 0."""
+    receiver, sender = FORKING.Pipe(duplex=False)
+    process = FORKING.Process(target=_in_fork, args=(sender, module, parameters, environment))
+    process.start()
+    sender.close()
+    with receiver:
+        try:
+            printed = receiver.recv()
+        except EOFError:
+            printed = ("", "")
+    process.join()
+    answer: Json = {"rc": process.exitcode}
+    for name, text in zip(("stdout", "stderr"), printed, strict=True):
+        answer |= {name: text, f"{name}_lines": text.splitlines()}
+    return answer
+
+
+def _in_fork(sender: t.Any, module: types.ModuleType, parameters: bytes, environment: Json) -> None:
+    # A warning of the module is part of its answer; Ansible's own processes show it at once.
+    _internal.is_controller = False
+    os.environ.update({name: str(value) for name, value in environment.items()})
+    basic._ANSIBLE_ARGS, basic._ANSIBLE_PROFILE = parameters, PROFILE  # noqa: SLF001 - where modules look for them
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            _run(module)
+        finally:
+            sender.send((out.getvalue(), err.getvalue()))
+            sender.close()
+
+
+def _run(module: types.ModuleType) -> None:
+    try:
+        module.main()
+    except Exception as failure:  # noqa: BLE001 - whatever it is, as around a module in a process of its own
+        _loader._handle_exception(failure, PROFILE)  # noqa: SLF001 - which has no other name
