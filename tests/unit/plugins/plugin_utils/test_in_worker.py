@@ -56,7 +56,7 @@ def test_a_module_gets_its_arguments_and_environment_and_keeps_its_secrets() -> 
     }
     assert said["pid"] != os.getpid()
     assert answer["rc"] == 0
-    assert said["warnings"] == ["be careful"]
+    assert [warning["event"]["msg"] for warning in said["warnings"]] == ["be careful"]
     assert answer["stdout_lines"] == ["", answer["stdout"].strip()]
     assert answer["stderr_lines"] == ["and more"]
 
