@@ -101,9 +101,9 @@ sanity: setup ## ansible-test sanity, without an ignore file
 	@PATH="$(BIN):$$PATH" $(BIN)/python scripts/run_ansible_test.py sanity
 
 .PHONY: sanity-oldest
-sanity-oldest: setup-oldest ## ansible-test sanity on the oldest supported versions
+sanity-oldest: setup-oldest ## ansible-test sanity of all but the tests on the oldest supported versions
 	$(call say,ansible-test sanity on the oldest supported versions)
-	@PATH="$(OLDEST_BIN):$$PATH" $(OLDEST_BIN)/python scripts/run_ansible_test.py sanity
+	@PATH="$(OLDEST_BIN):$$PATH" $(OLDEST_BIN)/python scripts/run_ansible_test.py sanity --exclude tests/
 
 .PHONY: integration
 integration: setup ## ansible-test integration of the modules against the embedded AWS

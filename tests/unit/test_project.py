@@ -202,3 +202,9 @@ def test_every_program_states_its_licence() -> None:
 def test_licence_text_is_shipped() -> None:
     assert load("galaxy.yml")["license"] == ["GPL-3.0-or-later"]
     assert "GNU GENERAL PUBLIC LICENSE" in (ROOT / "LICENSES/GPL-3.0-or-later.txt").read_text()
+
+
+def test_every_module_runs_in_the_worker() -> None:
+    """Those that have no action plugin of their own would start a process for every account."""
+    modules = {path.stem for path in (ROOT / "plugins" / "modules").glob("*.py")}
+    assert {path.stem for path in (ROOT / "plugins" / "action").glob("*.py")} == modules
