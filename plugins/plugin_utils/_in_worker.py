@@ -78,12 +78,14 @@ class WorkerAction(ActionBase):
         return f"iamguard.console_mfa.{own.rpartition('.')[2]}"
 
     def runs_here(self, task_vars: Json) -> bool:
-        """Whether a process of its own would be one of this user, on this machine, with this Python."""
+        """Whether a process of its own would be of this user, on this machine, with this Python, and leave nothing."""
         return (
             self.module is not None
             and self._connection.transport in ("local", "ansible.builtin.local")
             and self._connection.become is None
             and not self._task.async_val
+            # Who keeps the files of modules wants to see them.
+            and not constants.DEFAULT_KEEP_REMOTE_FILES
             and is_this_python(self._interpreter(task_vars))
         )
 

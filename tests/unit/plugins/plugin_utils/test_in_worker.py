@@ -136,6 +136,12 @@ def test_anything_else_is_a_process_of_its_own(other: Json) -> None:
     assert not plugin.runs_here(task_vars)
 
 
+def test_whoever_keeps_the_files_of_modules_gets_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(in_worker.constants, "DEFAULT_KEEP_REMOTE_FILES", True)
+    plugin, task_vars = action()
+    assert not plugin.runs_here(task_vars)
+
+
 def test_a_python_without_the_libraries_is_left_to_ansible(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, f"{in_worker.MODULES}.iam_mfa_info", None)
     assert in_worker.load("iam_mfa_info") is None
