@@ -391,8 +391,12 @@ def test_what_the_preflight_refuses_is_red_afterwards_too(well_fleet: Fleet) -> 
 
 
 def test_sign_ins_decide_where_they_are_asked_for(well_fleet: Fleet) -> None:
-    """One account is contradicted; of another a Region was not read, so its user is unknown; a third is proven."""
+    """One account is contradicted; of another a Region was not read, so its user is unknown; a third is proven, and was
+    validated before: what was done in it since then is told too."""
     control = well_fleet.sandbox.control
+    before = record_of_before(well_fleet, WELL, dt.timedelta(hours=2))
+    control.delete_login_profile(WELL, "alice")
+    control.create_login_profile(WELL, "alice")
     control.sign_in(WELL, user="alice", at="-1d", device=f"arn:aws:iam::{WELL}:mfa/phone", source_address="203.0.113.9")
     control.sign_in(STALE, user="alice", at="-1d", region="eu-north-1")
     control.fault(operation="LookupEvents", account_id=NEVER, region="us-east-2", deny=True, times=None)
@@ -404,20 +408,28 @@ def test_sign_ins_decide_where_they_are_asked_for(well_fleet: Fleet) -> None:
         "stale": ("complete", False),
         "never": ("incomplete", False),
     }
-    found = {}
+    found, done = {}, {}
     for account_id in (WELL, STALE, NEVER):
         record = well_fleet.latest(account_id, "validation")
         [finding] = record["judgement"]["findings"]
         found[account_id] = (finding["verdict"], finding["evidence"]["evidence"])
         assert list(judge_again(record)) == []
         assert record["options"]["signin_evidence"] is True
-        assert record["facts"]["changes"]["complete"] is True
+        done[account_id] = record["facts"].get("changes")
         assert "203.0.113.9" not in json.dumps(record)
     assert found == {
         WELL: ("compliant", "proven"),
         STALE: ("contradicted", "contradicted"),
         NEVER: ("unknown", "unknown"),
     }
+    changes = done.pop(WELL)
+    read_before = json.loads(before.read_bytes())["facts"]["console_users"]["source"]["read_at"]
+    assert (changes["since"], changes["complete"]) == (read_before, True)
+    assert {(event["event"], event["user_name"]) for event in changes["events"]} == {
+        ("DeleteLoginProfile", "alice"),
+        ("CreateLoginProfile", "alice"),
+    }
+    assert done == {STALE: None, NEVER: None}
 
 
 def test_policies_are_simulated_where_that_is_asked_for(well_fleet: Fleet) -> None:

@@ -37,7 +37,7 @@ class ControlClient:
         def operation(*args: t.Any, **kwargs: t.Any) -> t.Any:
             bound = inspect.signature(getattr(Control, name)).bind(self, *args, **kwargs)
             parameters = {key: value for key, value in bound.arguments.items() if key != "self"}
-            for key in ("spec", "values"):  # **keywords of fault and settings
+            for key in ("spec", "values", "attempt"):  # **keywords of fault, settings and sign_in
                 parameters.update(parameters.pop(key, {}))
             result = self._request(name, parameters)["result"]
             return datetime.datetime.fromisoformat(result) if name in ("now", "advance") else result

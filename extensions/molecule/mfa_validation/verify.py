@@ -86,6 +86,39 @@ def check_simulations(name: str, record: dict[str, t.Any], iam: t.Any) -> None:
             check(f"{PROBE} of {user_name!r} {session} in {name}", result["EvalDecision"], probe[session])
 
 
+# The account in which users sign in: renata with MFA, victor without, and ivan with it before the second run.
+SIGN_INS = "111122223333"
+EVIDENCE = {"renata": "proven", "victor": "contradicted"}
+SECOND_EVIDENCE = EVIDENCE | {"ivan": "proven"}
+# Who has a device since two months at most; ivan has signed in as the form says, grace has not.
+SAMPLE = ["grace", "ivan", "renata"]
+TESTS = {"grace/with_mfa": "open", "ivan/with_mfa": "open", "ivan/wrong_code": "open", "renata/with_mfa": "open"}
+SECOND_TESTS = TESTS | {"ivan/with_mfa": "confirmed", "grace/with_mfa": "unconfirmed"}
+
+
+def check_evidence(name: str, record: dict[str, t.Any], evidence: dict[str, str]) -> None:
+    """Who signed in has evidence, and nobody else; who did so without MFA is a gap."""
+    told = {finding["user_name"]: finding["evidence"]["evidence"] for finding in record["judgement"]["findings"]}
+    there = {who: word for who, word in told.items() if word not in ("none", "unknown")}
+    check(f"whose sign-ins are known in {name}", evidence, there)
+    verdicts = {finding["user_name"]: finding["verdict"] for finding in record["judgement"]["findings"]}
+    against = [who for who, verdict in verdicts.items() if verdict == "contradicted"]
+    check(f"who is contradicted in {name}", [who for who, word in evidence.items() if word == "contradicted"], against)
+
+
+def check_tests(store: pathlib.Path, account_id: str) -> None:
+    """The same sample in each run, all tests open until somebody tells, and no claim believed without its event."""
+    paths = sorted((store / account_id / "signin_test").glob("*.json"))
+    runs = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+    check("the marks of the three campaigns", [True, False, False], [run["check_mode"] for run in runs])
+    for path, run, tests in zip(paths, runs, (TESTS, TESTS, SECOND_TESTS), strict=True):
+        check(f"the hash of {path.name}", hash_of(run), run["sha256"])
+        campaign = run["facts"]["campaign"]
+        check(f"the sample of {path.name}", SAMPLE, sorted(user["user_name"] for user in campaign["sample"]))
+        told = {f"{test['user_name']}/{test['test']}": test["status"] for test in campaign["tests"]}
+        check(f"the tests of {path.name}", tests, told)
+
+
 def main(store: str, account_id: str, role_arn: str, external_id: str) -> None:
     paths = sorted((pathlib.Path(store) / account_id / "validation").glob("*.json"))
     checked, first, second = (json.loads(path.read_text(encoding="utf-8")) for path in paths)
@@ -94,6 +127,16 @@ def main(store: str, account_id: str, role_arn: str, external_id: str) -> None:
     check("the predecessor of the first real run", None, first["previous"])
     check("the predecessor of the second run", {"name": first["name"], "sha256": first["sha256"]}, second["previous"])
     check("the judgement under --check", first["judgement"], checked["judgement"])
+    if account_id == SIGN_INS:
+        for path, record in zip(paths[:2], (checked, first), strict=True):
+            check_evidence(path.name, record, EVIDENCE)
+        check_evidence(paths[2].name, second, SECOND_EVIDENCE)
+        check_tests(pathlib.Path(store), account_id)
+    check(
+        "since when changes are told of in the second run",
+        first["facts"]["console_users"]["source"]["read_at"],
+        second["facts"]["changes"]["since"],
+    )
     iam = client_of(role_arn, external_id)
     truth = seen(iam)
     for path, record in zip(paths, (checked, first, second), strict=True):
