@@ -250,7 +250,7 @@ def test_each_test_says_whom_what_and_with_which_device() -> None:
 
 def test_a_true_and_a_false_claim() -> None:
     campaign = first(staff())
-    (one, drawn, _more), _two, (three, _drawn, _test), *_ = campaign.tests
+    (one, drawn, _more), _two, (three, _drawn, _test), *_others = campaign.tests
     document = told(campaign, {one: outcome(one), three: outcome(three)}, sign_in(drawn.candidate.user_name))
     by_id = {test["id"]: test["status"] for test in document["tests"]}
     assert (by_id[one], by_id[three]) == ("confirmed", "unconfirmed")
@@ -265,7 +265,7 @@ def test_a_true_and_a_false_claim() -> None:
 
 def test_what_is_settled_stays_so_when_the_events_are_gone() -> None:
     campaign = first(staff())
-    (one, drawn, _more), *_ = campaign.tests
+    (one, drawn, _more), *_others = campaign.tests
     before = told(campaign, {one: outcome(one)}, sign_in(drawn.candidate.user_name))
     later = again(staff(), before)
     assert unsettled_since(later, {one: outcome(one)}, NOW) is None
@@ -274,7 +274,7 @@ def test_what_is_settled_stays_so_when_the_events_are_gone() -> None:
 
 def test_another_outcome_of_the_same_test_is_checked_anew() -> None:
     campaign = first(staff())
-    (one, drawn, _more), *_ = campaign.tests
+    (one, drawn, _more), *_others = campaign.tests
     before = told(campaign, {one: outcome(one)}, sign_in(drawn.candidate.user_name))
     corrected = {one: outcome(one, tester="Ada")}
     later = again(staff(), before)
@@ -285,14 +285,14 @@ def test_another_outcome_of_the_same_test_is_checked_anew() -> None:
 
 def test_an_outcome_that_is_taken_back_leaves_the_test_open() -> None:
     campaign = first(staff())
-    (one, drawn, _more), *_ = campaign.tests
+    (one, drawn, _more), *_others = campaign.tests
     before = told(campaign, {one: outcome(one)}, sign_in(drawn.candidate.user_name))
     assert told(again(staff(), before))["tests"][0]["status"] == "open"
 
 
 def test_what_was_too_early_is_looked_at_again() -> None:
     campaign = first(staff())
-    (one, drawn, _more), *_ = campaign.tests
+    (one, drawn, _more), *_others = campaign.tests
     early = NOW - dt.timedelta(hours=3)
     before = told(campaign, {one: outcome(one)}, now=early)
     assert before["tests"][0]["status"] == "too_early"
