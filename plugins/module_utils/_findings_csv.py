@@ -22,11 +22,13 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_views
     DecisionView,
     FindingView,
     RemedyView,
+    SimulationView,
 )
 
 #: An empty cell: there is none. "(unknown)": nobody knows. ``account_status``: how the account was read; what a line of
 #: an account that is not ``complete`` says was so when it was read, and need not be so now. ``remediation_commands``:
-#: joined by "; ". Times are UTC.
+#: joined by "; ". ``console_enforcement`` and the three that follow: what simulated policies say, empty where none was
+#: simulated. Times are UTC.
 COLUMNS = (
     "account",
     "account_id",
@@ -54,6 +56,10 @@ COLUMNS = (
     "sign_in_activity",
     "last_sign_in",
     "evidence",
+    "console_enforcement",
+    "api_enforcement",
+    "can_self_enroll",
+    "can_reset_password",
     "remediation_who",
     "remediation_action",
     "remediation_text",
@@ -110,6 +116,7 @@ def _user(finding: FindingView) -> list[str]:
         _known(finding.sign_in_activity),
         _time(finding.last_sign_in),
         cell(finding.evidence or ""),
+        *_simulation(finding.simulation),
         *_remedy(finding.remedy),
         list_cell(finding.errors),
     ]
@@ -130,6 +137,13 @@ def _decision(decision: DecisionView | None) -> list[str]:
         return ["", "", "", ""]
     named = f"{decision.source} ({decision.status})"
     return [cell(text) for text in (named, decision.reason, decision.approved_by, decision.expires)]
+
+
+def _simulation(said: SimulationView | None) -> list[str]:
+    if said is None:
+        return ["", "", "", ""]
+    enforced = (cell(said.console_enforcement), cell(said.api_enforcement))
+    return [*enforced, _truth(said.can_self_enroll), _truth(said.can_reset_password)]
 
 
 def _remedy(remedy: RemedyView | None) -> list[str]:

@@ -28,6 +28,7 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_views
     Level,
     RecordView,
     RemedyView,
+    SimulationView,
 )
 
 # What keeps the page of a very large account small. Whatever is left out is counted, and is in findings.csv.
@@ -135,6 +136,46 @@ def noticed(discrepancies: t.Iterable[DiscrepancyView]) -> list[Noticed]:
         if items:
             found.append(Noticed(code, label, len(items), shown, tuple(remedies.values())))
     return found
+
+
+@dataclasses.dataclass(frozen=True)
+class Simulated:
+    """A question to simulated policies, and how many users have which answer."""
+
+    question: str
+    answers: t.Mapping[str, int]
+
+
+def simulated(findings: t.Iterable[FindingView]) -> list[Simulated]:
+    """Nothing where no policy was to be simulated."""
+    said = [one.simulation for one in findings if one.simulation]
+    if not said:
+        return []
+    answers = [_answers(one) for one in said]
+    order = [*words.ENFORCEMENTS.values(), *words.PERMISSIONS.values()][::-1]
+    found = []
+    for question in answers[0]:
+        counts = collections.Counter(answer[question] for answer in answers)
+        found.append(Simulated(question, {key: counts[key] for key in sorted(counts, key=order.index, reverse=True)}))
+    return found
+
+
+def _answers(said: SimulationView) -> dict[str, str]:
+    return {
+        "In the console": _enforcement(said.console_enforcement),
+        "With an access key": _enforcement(said.api_enforcement),
+        "Can enroll alone": words.PERMISSIONS[said.can_self_enroll],
+        "Can change the password": words.PERMISSIONS[said.can_reset_password],
+    }
+
+
+def _enforcement(word: str) -> str:
+    return words.ENFORCEMENTS.get(word, words.ENFORCEMENTS["unknown"])
+
+
+def simulation_text(said: SimulationView) -> str:
+    """The answers about a user in a line."""
+    return "Policies without MFA: " + "; ".join(f"{one.lower()}: {two.lower()}" for one, two in _answers(said).items())
 
 
 def device_text(device: DeviceView) -> str:
@@ -259,6 +300,7 @@ def values(view: AccountView, history: History | None, now: dt.datetime) -> dict
         "record": view.record,
         "fleet_page": "../fleet.html",
         "device_text": device_text,
+        "simulation_text": simulation_text,
         "step_key": step_key,
     }
     record = view.record
@@ -282,6 +324,7 @@ def values(view: AccountView, history: History | None, now: dt.datetime) -> dict
         "decisions": sorted(record.decisions, key=words.decision_order),
         "is_new": lambda one: (one.kind, one.user_name, one.source, one.approved_on, one.expires) in granted,
         "noticed": noticed(record.discrepancies),
+        "simulated": simulated(record.findings),
         "campaign": view.followed.campaign,
         "unproven": view.followed.unproven,
         "between": view.followed.between,
@@ -306,6 +349,7 @@ def _sections(record: RecordView, history: History, found: t.Mapping[str, t.Any]
         ("unproven", "Devices not used yet", bool(found["unproven"])),
         ("decided", "Decisions", bool(record.decisions)),
         ("also", "Also noticed", bool(record.discrepancies)),
+        ("policies", "Policies without MFA", bool(found["simulated"])),
         ("unread", "What is not known", bool(record.missing)),
         ("compliance", "Compliance", bool(record.references)),
         ("origin", "Where this comes from", True),

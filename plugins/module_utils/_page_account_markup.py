@@ -143,6 +143,7 @@ remedy</caption>{{ head("users") }}<tbody>
 {{ commands(row.commands) }}{% endif %}{% endif %}
 {% for error in one.errors if error not in one.message %}<small>{{ error }}</small>{% endfor %}
 {% if one.evidence %}<small>{{ words.word(words.EVIDENCE, one.evidence) }}</small>{% endif %}
+{% if one.simulation %}<small>{{ simulation_text(one.simulation) }}</small>{% endif %}
 {% if one.discrepancies %}<small>Also: {% for code in one.discrepancies %}{{ words.word(words.DISCREPANCIES,
 code) }}{{ "; " if not loop.last }}{% endfor %}</small>{% endif %}</td>
 <td class="num">{% if one.due %}{{ words.day(one.due) }}<small>{{ words.days_left(one.due, now) }}</small>{% else %}
@@ -255,6 +256,18 @@ one.planned_action) }}</small>{% endif %}</td>
 users.</p>
 {% endif %}
 {% endfor %}
+</section>
+{% endif %}
+{% if simulated %}
+<section id="policies">
+<h2>Policies without MFA</h2>
+<p class="lead">What the policies of users allow of the actions that were tried, as AWS simulates it. An aid to set
+policies up: it is no evidence of a sign-in, and no verdict depends on it.</p>
+<table id="simulated" class="card"><caption class="hide">Simulated policies</caption>{{ head("simulated") }}<tbody>
+{% for one in simulated %}{% for answer, number in one.answers.items() %}
+<tr><th scope="row">{{ one.question }}</th><td>{{ answer }}</td><td class="num">{{ number }}</td></tr>
+{% endfor %}{% endfor %}
+</tbody></table>
 </section>
 {% endif %}
 {% if record.missing %}

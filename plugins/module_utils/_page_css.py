@@ -20,6 +20,7 @@ TABLES: t.Final[t.Mapping[str, tuple[str, ...]]] = {
     "deadlines": ("Due", "Users", "Of which"),
     "trials": ("User", "Test", "Device", "Result", "What to do"),
     "deeds": ("When", "What", "User", "Device", "By"),
+    "simulated": ("Without MFA", "Answer", "Users"),
     "unused": ("User", "Device", "Enabled"),
     "decisions": ("User", "State", "Kind", "Expires", "Approved by", "Reason", "Where it stands"),
     "noticed": ("User or device", "What was noticed", "Command"),

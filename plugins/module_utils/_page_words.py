@@ -154,6 +154,16 @@ EVIDENCE: t.Final[t.Mapping[str, str]] = {
     "unknown": "Sign-ins not known",
 }
 
+# What policies do with a session without MFA, and whether they let its user do something.
+ENFORCEMENTS: t.Final[t.Mapping[str, str]] = {
+    "enforced": "Denied",
+    "partial": "Partly denied",
+    "not_enforced": "Allowed",
+    "inconclusive": "Inconclusive",
+    "unknown": "Not known",
+}
+PERMISSIONS: t.Final[t.Mapping[bool | None, str]] = {True: "Yes", False: "No", None: "Not known"}
+
 TRIALS: t.Final[t.Mapping[str, str]] = {
     "with_mfa": "With MFA",
     "wrong_code": "With a wrong code",

@@ -36,6 +36,7 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_views
     RecordView,
     ReferenceView,
     RemedyView,
+    SimulationView,
     numbers_of,
 )
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._subject import moment
@@ -207,6 +208,7 @@ class _Reader:
             sign_in_activity=_text(row.get("sign_in_activity")),
             last_sign_in=moment(_dict(row.get("password")).get("last_used")),
             errors=tuple(filter(None, map(_error, _dicts(row.get("errors"))))),
+            simulation=_simulation(item["simulation"]) if "simulation" in item else None,
         )
 
     def _verdict(self, item: Json) -> Verdict:
@@ -393,6 +395,17 @@ def _reference(item: Json) -> ReferenceView:
         satisfied=_truth(item.get("satisfied")),
         users_failing=_whole(item.get("users_failing")),
         users_unknown=_whole(item.get("users_unknown")),
+    )
+
+
+def _simulation(value: object) -> SimulationView:
+    """What was to be simulated and could not be is unknown."""
+    said = _dict(value)
+    return SimulationView(
+        console_enforcement=_text(said.get("console_enforcement")) or UNKNOWN,
+        api_enforcement=_text(said.get("api_enforcement")) or UNKNOWN,
+        can_self_enroll=_truth(said.get("can_self_enroll")),
+        can_reset_password=_truth(said.get("can_reset_password")),
     )
 
 

@@ -92,8 +92,20 @@ class DiscrepancyView:
 
 
 @dataclasses.dataclass(frozen=True)
+class SimulationView:
+    """What a simulation of a user's policies says of sessions without MFA; no verdict depends on it. Enforcements are
+    words of `_policy_simulation.Enforcement`."""
+
+    console_enforcement: str
+    api_enforcement: str
+    can_self_enroll: bool | None
+    can_reset_password: bool | None
+
+
+@dataclasses.dataclass(frozen=True)
 class FindingView:
-    """A console user and the verdict. ``decision``: the one that counts for the verdict, if any does."""
+    """A console user and the verdict. ``decision``: the one that counts for the verdict, if any does. ``simulation``:
+    None where no policy was to be simulated."""
 
     user_name: str
     user_id: str | None
@@ -116,6 +128,7 @@ class FindingView:
     sign_in_activity: str | None
     last_sign_in: dt.datetime | None
     errors: tuple[str, ...]
+    simulation: SimulationView | None = None
 
     @property
     def in_scope(self) -> bool:

@@ -89,7 +89,8 @@ options:
       - Where to write the report as files, an absolute path; made if it is not there. Without it, none are written.
       - C(fleet.html) and C(accounts/<account id>.html) are pages for people, C(fleet-counts.html) one that names no
         user, for wide circulation. Each is one file that loads nothing from anywhere.
-      - C(findings.csv) has a line for each console user, and one for each account that has none, for spreadsheets;
+      - C(findings.csv) has a line for each console user, and one for each account that has none, for spreadsheets,
+        with what simulated policies say where the record has it;
         C(summary.json) the numbers of each account and of the fleet; C(junit.xml) a test case for each console user,
         for pipelines; C(chat.txt) a few lines for a chat.
       - They are made from the records in O(store), also those of this run. An account without one is red in them, and

@@ -117,6 +117,7 @@ def answer(
     alias: str | None = "example-production",
     now: dt.datetime = NOW,
     evidence: t.Mapping[str, Json] | None = None,
+    simulation: t.Mapping[str, Json] | None = None,
     unassigned: t.Sequence[Json] = (),
     root: Json | None = None,
     **source: t.Any,
@@ -153,6 +154,7 @@ def answer(
         users=joined.rows,
         complete=joined.status == "complete",
         evidence=evidence,
+        simulation=simulation,
         unassigned_devices=unassigned,
     )
     found = judge(observed, rules, now).document()
@@ -233,6 +235,17 @@ def signed_in_without_mfa(*user_names: str) -> dict[str, Json]:
     return everybody | {row(user_name=name)["user_id"]: told for name in user_names}
 
 
+def simulated() -> dict[str, Json]:
+    """What simulations say of two users; nothing of the others."""
+    said = {"depends_on": [], "simulation": 0, "message": "", "error": None}
+    ada = {"console_enforcement": "enforced", "api_enforcement": "not_enforced"}
+    kim = {"console_enforcement": "partial", "api_enforcement": "inconclusive"}
+    return {
+        row(user_name="ada")["user_id"]: said | ada | {"can_self_enroll": True, "can_reset_password": False},
+        row(user_name="kim")["user_id"]: said | kim | {"can_self_enroll": False, "can_reset_password": None},
+    }
+
+
 def orphan(name: str = "left-behind") -> Json:
     serial = f"arn:aws:iam::{ACCOUNT_ID}:mfa/{name}"
     return {"serial_number": serial, "name": name, "tags": {}, "ours": False, "suspected_user": "cleo"}
@@ -264,7 +277,8 @@ def history_of(view: RecordView, *coverage: float) -> History:
 def fleet() -> tuple[list[AccountView], dict[str, History]]:
     """Five accounts: one read incompletely with every verdict, one with gaps, one without, one left out, one lost."""
     evidence = signed_in_without_mfa("lea")
-    all_of_it = record(rows_of_all(), None, decisions_of_every_verdict(), evidence=evidence, unassigned=[orphan()])
+    also = {"evidence": evidence, "simulation": simulated(), "unassigned": [orphan()]}
+    all_of_it = record(rows_of_all(), None, decisions_of_every_verdict(), **also)
     some = [
         user
         for user in every_verdict()

@@ -23,6 +23,7 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._discrepancie
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import Activity, DeviceKind
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._page_charts import fleet_points, segments, trend
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._page_html import visible
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._policy_simulation import Enforcement
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._remediation import Action, Who
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_page import account_page, fleet_page
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_record import account_view
@@ -153,6 +154,35 @@ def test_decisions_deadlines_and_what_else_was_noticed(account: Page) -> None:
     noticed = account.texts["also"]
     assert "Device that is nobody's (1)" in noticed
     assert f"aws iam delete-virtual-mfa-device --serial-number=arn:aws:iam::{ACCOUNT_ID}:mfa/left-behind" in noticed
+
+
+def test_what_simulated_policies_allow_without_mfa_is_counted_and_told_of_each_user(account: Page) -> None:
+    told = [tuple(row.values()) for row in account.tables["simulated"]]
+    assert told == [
+        ("In the console", "Denied", "1"),
+        ("In the console", "Partly denied", "1"),
+        ("In the console", "Not known", "11"),
+        ("With an access key", "Allowed", "1"),
+        ("With an access key", "Inconclusive", "1"),
+        ("With an access key", "Not known", "11"),
+        ("Can enroll alone", "Yes", "1"),
+        ("Can enroll alone", "No", "1"),
+        ("Can enroll alone", "Not known", "11"),
+        ("Can change the password", "No", "1"),
+        ("Can change the password", "Not known", "12"),
+    ]
+    by_name = {row["User"].split()[0]: row["What is wrong, and what to do"] for row in account.tables["users"]}
+    assert (
+        "Policies without MFA: in the console: denied; with an access key: allowed; "
+        "can enroll alone: yes; can change the password: no"
+    ) in by_name["ada"]
+    assert "in the console: not known" in by_name["lea"]
+
+
+def test_where_no_policy_was_simulated_the_page_says_nothing_of_it(views: list[AccountView]) -> None:
+    page = Page(account_page(views[1], None, NOW))
+    assert "simulated" not in page.tables
+    assert "Policies without MFA" not in page.text
 
 
 def test_what_changed_and_where_it_comes_from(account: Page) -> None:
@@ -596,6 +626,7 @@ def test_what_is_not_seen_is_written_out() -> None:
         (DecisionKind, words.DECISION_KINDS),
         (Activity, words.SIGN_INS),
         (Sign, words.EVIDENCE),
+        (Enforcement, words.ENFORCEMENTS),
         (PlannedAction, words.PLANNED),
     ],
 )

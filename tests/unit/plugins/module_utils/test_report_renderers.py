@@ -21,7 +21,7 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._csv_text imp
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_record import account_view
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_views import AccountView, Changes
 from support.judging import NOW, device, row
-from support.reports import account_row, decisions_of_every_verdict, every_verdict, record, record_of
+from support.reports import account_row, decisions_of_every_verdict, every_verdict, record, record_of, simulated
 
 Json = dict[str, t.Any]
 
@@ -118,6 +118,20 @@ def test_a_line_says_what_is_asked_what_is_there_and_what_to_do() -> None:
     )
     assert (lines["cleo"]["device_kinds"], lines["cleo"]["decision"]) == ("", "")
     assert lines["joe"]["errors"] == "ListMFADevices: AccessDenied: no"
+
+
+def test_a_line_says_what_simulated_policies_do_and_nothing_where_none_was() -> None:
+    def told(simulation: t.Mapping[str, Json] | None) -> list[tuple[str, ...]]:
+        users = [row(user_name="ada"), row(user_name="cleo")]
+        lines = table(account_view(account_row(), record(users, simulation=simulation)))
+        heads = ("console_enforcement", "api_enforcement", "can_self_enroll", "can_reset_password")
+        return [tuple(line[head] for head in heads) for line in lines]
+
+    assert told(simulated()) == [
+        ("enforced", "not_enforced", "true", "false"),
+        ("unknown", "unknown", "(unknown)", "(unknown)"),
+    ]
+    assert told(None) == [("", "", "", "")] * 2
 
 
 def test_an_account_without_a_judgement_has_a_line_that_says_why() -> None:
