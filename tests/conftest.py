@@ -8,8 +8,12 @@ import os
 
 from hypothesis import settings
 
+from support import quick_botocore
+
 # How long an example takes depends on the machine and what else runs there: it says nothing about the code.
 settings.register_profile("no-deadline", deadline=None)
 # Where the same is tried on other versions: it is the versions that are tried there.
 settings.register_profile("few", deadline=None, max_examples=20)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "no-deadline"))
+
+quick_botocore.remember()

@@ -119,6 +119,7 @@ OF_THE_RUN: t.Final[t.Mapping[str, Setting]] = {
     "console_mfa_accounts_out_of_scope": Setting(_nothing_or(_list), "a list of decisions", _RUN),
     "console_mfa_assessment": Setting(_nothing_or(_text), "the name of a file", _RUN),
     "console_mfa_check_at": Setting(_nothing_or(_text), "a time as '2027-02-01T00:00:00Z', in quotes", _RUN),
+    "console_mfa_enroll_step": Setting(_step, f"one of {', '.join(Step)}", f"{_RUN}, or with -e for one run"),
     "console_mfa_fail_on": Setting(_checked_by_check_fleet, "a list of verdicts", _RUN),
     "console_mfa_max_record_age": Setting(
         _age, f"a number of hours from 0 to {MAX_RECORD_AGE_HOURS}, such as 26", _RUN
@@ -144,7 +145,6 @@ OF_AN_ACCOUNT: t.Final[t.Mapping[str, Setting]] = {
     ),
     "console_mfa_enroll_force": _TRUE_OR_FALSE,
     "console_mfa_enroll_only_overdue": _TRUE_OR_FALSE,
-    "console_mfa_enroll_step": Setting(_step, f"one of {', '.join(Step)}", f"{_ACCOUNTS}, or with -e for one run"),
     "console_mfa_enrollments": Setting(_list, "a list of users", _ACCOUNTS),
     "console_mfa_event_files": _PATHS,
     "console_mfa_event_files_cover": Setting(_dictionary, "a dictionary with regions, since and until", _ACCOUNTS),

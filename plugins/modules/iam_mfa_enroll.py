@@ -60,6 +60,8 @@ options:
       - They are checked before AWS is asked, with the delivered key where that can be read.
       - Pass them in tasks with C(ansible_pipelining) set to V(true), so that they are in no file, and with C(no_log)
         set to V(true), because callbacks get the arguments of a task. What is registered is complete all the same.
+      - Where they would get into a file, with C(become), or with C(ANSIBLE_KEEP_REMOTE_FILES), the task fails before
+        the module is started.
     type: list
     elements: raw
   codes_read_at:

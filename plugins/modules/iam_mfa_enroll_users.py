@@ -64,6 +64,8 @@ options:
           - Pass them in tasks with C(ansible_pipelining) set to V(true), so that they are in no file, and with
             C(no_log) set to V(true), because callbacks get the arguments of a task. What is registered is complete all
             the same.
+          - Where they would get into a file, with C(become), or with C(ANSIBLE_KEEP_REMOTE_FILES), the task fails
+            before the module is started.
         type: list
         elements: raw
       codes_read_at:

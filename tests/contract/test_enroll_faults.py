@@ -21,6 +21,7 @@ from support.enroll_paths import (
     PATHS,
     Answer,
     End,
+    at_start,
     check_delivered_seed,
     desk_at,
     device_of,
@@ -65,13 +66,12 @@ BOTH_CHANNELS = pytest.mark.parametrize("channel", CHANNELS)
 @BOTH_CHANNELS
 @ALL_PATHS
 def test_killed_after_each_call_the_next_run_ends_right(tmp_path: pathlib.Path, path: str, channel: str) -> None:
-    wanted, undisturbed = expected_end(tmp_path, path, channel)
+    wanted, undisturbed = expected_end(path, channel)
     calls = sum(undisturbed.calls().values())
     assert calls > 2
+    _before, run = PATHS[path]
     for nth in range(1, calls + 1):
-        desk = desk_at(tmp_path / f"killed-{nth}", channel)
-        before, run = PATHS[path]
-        before(desk)
+        desk = at_start(tmp_path / f"killed-{nth}", path, channel)
         killed = kill_after(desk, nth)
         with pytest.raises(Killed):
             run(desk)
@@ -160,13 +160,11 @@ def die_at(patch: pytest.MonkeyPatch, function: str, nth: int, when: str) -> Non
 def test_a_lost_reply_is_looked_up_and_nothing_is_sent_twice(
     tmp_path: pathlib.Path, path: str, channel: str, fault: dict[str, t.Any]
 ) -> None:
-    wanted, undisturbed = expected_end(tmp_path, path, channel)
+    wanted, undisturbed = expected_end(path, channel)
     sent = {name: count for name, count in undisturbed.calls().items() if name in WRITES}
+    _before, run = PATHS[path]
     for operation in sent:
-        desk = desk_at(tmp_path / operation, channel)
-        before, run = PATHS[path]
-        before(desk)
-        desk.sandbox.control.reset_calls()
+        desk = at_start(tmp_path / operation, path, channel)
         desk.sandbox.control.fault(operation=operation, **fault)
         answer = run(desk)
         repeated = {name: count for name, count in desk.calls().items() if name in WRITES and count > sent.get(name, 1)}
@@ -194,10 +192,9 @@ def test_with_the_reply_the_seed_is_lost_and_the_device_goes(tmp_path: pathlib.P
 @BOTH_CHANNELS
 @ALL_PATHS
 def test_what_is_throttled_is_sent_again(tmp_path: pathlib.Path, path: str, channel: str) -> None:
-    wanted, _undisturbed = expected_end(tmp_path, path, channel)
-    desk = desk_at(tmp_path / "throttled", channel)
-    before, run = PATHS[path]
-    before(desk)
+    wanted, _undisturbed = expected_end(path, channel)
+    desk = at_start(tmp_path / "throttled", path, channel)
+    _before, run = PATHS[path]
     for operation in WRITES:
         code = "ThrottlingException" if "Secret" in operation or "Policy" in operation else "Throttling"
         desk.sandbox.control.fault(operation=operation, error={"code": code}, times=2)
@@ -218,10 +215,9 @@ def test_codes_grow_old_while_aws_throttles(tmp_path: pathlib.Path) -> None:
 @BOTH_CHANNELS
 @ALL_PATHS
 def test_reads_that_lag_behind(tmp_path: pathlib.Path, path: str, channel: str, writes: bool) -> None:
-    wanted, _undisturbed = expected_end(tmp_path, path, channel)
-    desk = desk_at(tmp_path / "lagging", channel)
-    before, run = PATHS[path]
-    before(desk)
+    wanted, _undisturbed = expected_end(path, channel)
+    desk = at_start(tmp_path / "lagging", path, channel)
+    _before, run = PATHS[path]
     desk.sandbox.settings.change({"reads_lag_seconds": 5, "writes_lag": writes})
     answer = run(desk)
     assert "failed" not in answer, answer["msg"]
@@ -269,8 +265,7 @@ def test_two_at_once(tmp_path: pathlib.Path, channel: str) -> None:
 @BOTH_CHANNELS
 def test_two_enable_at_once(tmp_path: pathlib.Path, channel: str) -> None:
     for nth in range(1, 12):
-        desk = desk_at(tmp_path / f"both-{nth}", channel)
-        desk.prepare()
+        desk = at_start(tmp_path / f"both-{nth}", "enable", channel)
         pair = desk.phone(device_of(desk)).pair()
         others: list[Answer] = []
         enable = functools.partial(desk.enable, codes=pair)
@@ -317,13 +312,12 @@ def test_the_account_is_full(tmp_path: pathlib.Path) -> None:
 def test_any_refusal_of_any_write_is_told_and_the_next_run_ends_right(
     tmp_path: pathlib.Path, path: str, channel: str
 ) -> None:
-    wanted, undisturbed = expected_end(tmp_path, path, channel)
+    wanted, undisturbed = expected_end(path, channel)
     operations = [name for name in undisturbed.calls() if name in WRITES]
+    _before, run = PATHS[path]
     for operation in operations:
         for code in ("ConcurrentModification", "EntityTemporarilyUnmodifiable", "LimitExceeded", "SomethingNew"):
-            desk = desk_at(tmp_path / f"{operation}-{code}", channel)
-            before, run = PATHS[path]
-            before(desk)
+            desk = at_start(tmp_path / f"{operation}-{code}", path, channel)
             desk.sandbox.control.fault(operation=operation, error={"code": code, "status": 409, "message": "No."})
             answer = run(desk)
             assert answer["failed"], (operation, code)

@@ -34,10 +34,9 @@ def attached(name: str, channel: str) -> tuple[str, ...]:
     return ATTACHED[name] if channel == "secrets" else ATTACHED[name][:1]
 
 
-def account_with(channel: str, *, without: tuple[str, str] | None = None, people: t.Sequence[Json] = ()) -> Json:
-    """An account with the three roles; ``without``: an action that a role lacks."""
-    lacking = dict([without] if without else [])
-    made = [role(name, *attached(name, channel), missing=lacking.get(name)) for name in ATTACHED]
+def account_with(channel: str, *, people: t.Sequence[Json] = ()) -> Json:
+    """An account with the three roles."""
+    made = [role(name, *attached(name, channel)) for name in ATTACHED]
     help_desk = {"name": "help-desk", "trust_policy": enroll_role()["trust_policy"]}
     return account_of(*people, roles=[enroll_role(), help_desk, *made])
 
@@ -191,16 +190,18 @@ def test_each_role_does_its_part_and_each_of_its_actions_is_needed(
 ) -> None:
     needed: set[str] = set()
     for job, (path, before, run) in JOBS[name].items():
-        wanted = undisturbed(tmp_path / job, path, channel)
+        wanted = undisturbed(path, channel)
+        start = desk_at(tmp_path / job / "start", channel, account=account_with(channel))
+        before(start)
+        start.role = name
+        start.sandbox.control.reset_calls()
         used: dict[str, int] = {}
         for missing in (None, *taken_away(name, channel)):
             if missing is not None and not is_used(missing, used):
                 continue
-            account = account_with(channel, without=(name, missing) if missing else None)
-            desk = desk_at(tmp_path / job / str(missing), channel, account=account)
-            before(desk)
-            desk.role = name
-            desk.sandbox.control.reset_calls()
+            desk = start.copy_to(tmp_path / job / str(missing))
+            if missing is not None:
+                take_away(desk, name, channel, missing)
             answer = run(desk)
             used = used or desk.calls()
             if "failed" not in answer:
@@ -232,9 +233,9 @@ def shape(desk: Enrolling) -> str:
     return repr(end(desk)).replace(desk.user_id(), "USERID")
 
 
-def undisturbed(tmp_path: pathlib.Path, path: str, channel: str) -> str:
+def undisturbed(path: str, channel: str) -> str:
     """The same for a role that may do all of it."""
-    _end, desk = expected_end(tmp_path, path, channel)
+    _end, desk = expected_end(path, channel)
     return shape(desk)
 
 
@@ -251,6 +252,16 @@ def check_refusal(answer: Answer, missing: str) -> None:
 def give_all(desk: Enrolling, name: str, channel: str) -> None:
     for file in attached(name, channel):
         desk.sandbox.control.put_role_policy(ACCOUNT_ID, name, file.replace("/", "-"), FILES[file])
+
+
+def take_away(desk: Enrolling, name: str, channel: str, action: str) -> None:
+    control = desk.sandbox.control
+    for file in attached(name, channel):
+        policy, left = file.replace("/", "-"), without(FILES[file], action)
+        if left is None:
+            control.delete_role_policy(ACCOUNT_ID, name, policy)
+        else:
+            control.put_role_policy(ACCOUNT_ID, name, policy, left)
 
 
 def test_with_a_key_of_ones_own(tmp_path: pathlib.Path) -> None:
@@ -281,7 +292,7 @@ def test_with_a_key_of_ones_own(tmp_path: pathlib.Path) -> None:
 
 @pytest.mark.parametrize("path", ["rotate", "replace by a token"])
 def test_one_role_with_both_files_replaces_in_one_go(tmp_path: pathlib.Path, path: str) -> None:
-    wanted = undisturbed(tmp_path / "undisturbed", path, "file")
+    wanted = undisturbed(path, "file")
     both = role(ENABLE, "enable/permissions", "remove/permissions")
     desk = desk_at(tmp_path / "both", "file", account=account_of(roles=[enroll_role(), both]))
     before, run = PATHS[path]

@@ -238,18 +238,20 @@ def test_codes_are_refused_where_ansible_would_keep_them(desk: Desk, prepared: O
 
 
 def test_what_is_missing_is_said_before_anything_is_done(fleet_of: FleetOf) -> None:
-    """Each account of the run has another fault, and a record that says so."""
+    """Each account of the run has another fault, and a record that says so. The playbook would refuse a step that is
+    not that of all, so it is given to the role."""
     secret: Json = {"user_name": "alice", "codes": "271828 314159", "read_at": "2026-11-24T12:00:00Z"}
     faults: list[tuple[Json, str]] = [
-        ({"console_mfa_enroll_step": "activate"}, "The step activate needs codes"),
-        ({"console_mfa_enroll_step": "remove"}, "does nothing unless users are named"),
-        ({"console_mfa_enroll_step": "enable"}, "not one of prepare, activate, resync, remove, desk"),
+        ({"mfa_configuration_step": "activate"}, "The step activate needs codes"),
+        ({"mfa_configuration_step": "remove"}, "does nothing unless users are named"),
+        ({"mfa_configuration_step": "enable"}, "not one of prepare, activate, resync, remove, desk"),
         ({"console_mfa_seed_delivery": {}}, "console_mfa_seed_delivery is not set"),
         (
             {"console_mfa_seed_delivery": {"kind": "file", "directory": "inventory/group_vars/seeds"}},
             "console_mfa_seed_delivery: inside of the inventory",
         ),
         ({"console_mfa_enroll_codes_list": secret}, "console_mfa_enroll_codes_list is not a list of dictionaries"),
+        ({"console_mfa_enroll_codes_list": [secret], "ansible_become": True}, "ansible_become is set"),
         ({"console_mfa_policy": None}, "console_mfa_policy is not set"),
         ({"console_mfa_hardware_tokens": "tokens.csv"}, "the path must be absolute"),
     ]

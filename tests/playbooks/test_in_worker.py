@@ -30,11 +30,15 @@ POLICY: Json = {
     "default": {"devices": {"allowed": ["virtual"]}, "grace_days": 1},
 }
 CODES = {"authentication_codes": ["112358", "132134"], "codes_read_at": "2026-11-24T12:00:00Z"}
+PIPED: Json = {"vars": {"ansible_pipelining": True}}
+FILED: Json = {"vars": {"ansible_pipelining": "{{ false }}"}}
 TASKS: dict[str, Json] = {
     "read": {"iam_console_users_info": {}},
     "judged": {"iam_mfa_validate": {"policy": POLICY, "max_clock_skew": 10**9}},
     "denied": {"iam_mfa_enroll": {"user_name": "alice", "kind": "virtual", "state": "absent", "serial_number": "x"}},
-    "secret": {"iam_mfa_enroll": {"user_name": "alice", "kind": "virtual", "state": "enabled", **CODES}},
+    "secret": {"iam_mfa_enroll": {"user_name": "alice", "kind": "virtual", "state": "enabled", **CODES}, **PIPED},
+    "secret of another": {"iam_mfa_enroll": {"user_name": "alice", "kind": "virtual", **CODES}, "become": True},
+    "secret in a file": {"iam_mfa_enroll_users": {"enrollments": [{"user_name": "alice", **CODES}]}, **FILED},
     "refused": {"iam_mfa_info": {"concurrency": 0}},
     "misspelled": {"iam_mfa_info": {"user_name": "alice"}},
     "without a profile": {"iam_mfa_info": {"profile": "nobody"}},
@@ -42,6 +46,7 @@ TASKS: dict[str, Json] = {
     "told": {"console_mfa_policy_info": {"accounts": {"a": {"account_id": ACCOUNT_ID, "policy": {"default": 1}}}}},
     "recorded": {"console_mfa_record": {"kind": "run", "account_id": "fleet", "data": {"status": "complete"}}},
 }
+KEYWORDS = ("environment", "vars", "become")
 # What is different in any two runs: moments, and who of the two has AWS make the credential report.
 MOMENTS = {"aws", "controller", "password_facts_complete_until", "read_at"}
 DIFFERENT = MOMENTS | {"GenerateCredentialReport", "GetCredentialReport"}
@@ -54,8 +59,8 @@ CONNECTION = {
 
 
 def task(name: str, given: Json) -> Json:
-    module = {f"iamguard.console_mfa.{key}": value for key, value in given.items() if key != "environment"}
-    more = {key: value for key, value in given.items() if key == "environment"}
+    module = {f"iamguard.console_mfa.{key}": value for key, value in given.items() if key not in KEYWORDS}
+    more = {key: value for key, value in given.items() if key in KEYWORDS}
     return {"name": name, **module, **more, "register": name.replace(" ", "_"), "ignore_errors": True}
 
 
@@ -111,7 +116,9 @@ def test_the_answers_are_the_same(fleet: Fleet, tmp_path: pathlib.Path) -> None:
     for name in TASKS:
         assert steady(here[name]) == steady(own[name])
     failed = {name for name, answer in here.items() if answer.get("failed")}
-    assert failed == {"denied", "secret", "refused", "misspelled", "without a profile", "recorded"}
+    refused = {"secret of another": "use no become", "secret in a file": "set ansible_pipelining to true"}
+    assert failed == {"denied", "secret", "refused", "misspelled", "without a profile", "recorded", *refused}
+    assert {name: words in here[name]["msg"] for name, words in refused.items()} == dict.fromkeys(refused, True)
     assert [user["user_name"] for user in here["read"]["console_users"]] == ["alice"]
     assert here["judged"]["compliant"] is False
     assert "112358" not in run.stdout + run.stderr

@@ -7,6 +7,7 @@ every step of the playbook configure_mfa, done well and done badly, and all that
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import pathlib
@@ -182,6 +183,17 @@ def told(fleet_of: FleetOf) -> Told:
     return made
 
 
+@contextlib.contextmanager
+def steps(told: Told, **by_host: str) -> t.Iterator[None]:
+    """For one run, a step of its own for each host. The playbook would refuse that, so the role itself is told."""
+    hosts = told.desk.fleet.hosts
+    for name, step in by_host.items():
+        hosts[name]["mfa_configuration_step"] = step
+    yield
+    for name in by_host:
+        del hosts[name]["mfa_configuration_step"]
+
+
 def prepare(told: Told) -> None:
     """Into files and into secrets; the reply with aaron's seed is cut off. Elsewhere, a device is resynchronized."""
     desk = told.desk
@@ -190,8 +202,8 @@ def prepare(told: Told) -> None:
     desk.sandbox.control.fault(operation="CreateVirtualMFADevice", account_id=FILES, truncate_body=True)
     for call, account_id in (("TagMFADevice", FILES), ("CreateSecret", VAULT), ("ResyncMFADevice", DEVICES)):
         told.look_at(call, account_id)
-    told.desk.fleet.hosts["devices"]["console_mfa_enroll_step"] = "resync"
-    told.run("prepare", None, "--limit", "files,vault,devices", console_mfa_enroll_codes_list=codes)
+    with steps(told, devices="resync"):
+        told.run("prepare", None, "--limit", "files,vault,devices", console_mfa_enroll_codes_list=codes)
 
 
 def activate(told: Told) -> None:
@@ -207,10 +219,9 @@ def activate(told: Told) -> None:
     for account_id in (FILES, VAULT):
         told.look_at("EnableMFADevice", account_id)
     old = {"user_name": "rob", "serial_number": f"arn:aws:iam::{DEVICES}:mfa/old", "force": True}
-    for name, step in (("files", "activate"), ("vault", "activate"), ("devices", "remove")):
-        desk.fleet.hosts[name]["console_mfa_enroll_step"] = step
     desk.fleet.hosts["devices"]["console_mfa_enrollments"] = [old]
-    told.run("activate", None, "--limit", "files,vault,devices", console_mfa_enroll_codes_list=codes)
+    with steps(told, files="activate", vault="activate", devices="remove"):
+        told.run("activate", None, "--limit", "files,vault,devices", console_mfa_enroll_codes_list=codes)
 
 
 def survey(told: Told) -> None:

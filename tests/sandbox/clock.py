@@ -31,6 +31,12 @@ class VirtualClock:
         self._origin = time.monotonic()
         self._advanced = datetime.timedelta()
 
+    def __getstate__(self) -> dict[str, t.Any]:
+        return {name: value for name, value in vars(self).items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, t.Any]) -> None:
+        vars(self).update(state, _lock=threading.Lock())
+
     def now(self) -> datetime.datetime:
         elapsed = 0.0 if self._frozen else time.monotonic() - self._origin
         return self.start + datetime.timedelta(seconds=elapsed) + self._advanced

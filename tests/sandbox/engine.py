@@ -102,6 +102,14 @@ class Sandbox:
         sandbox.settings.change(settings)
         return sandbox
 
+    # A deep copy is a sandbox of its own in the same state, with locks of its own.
+
+    def __getstate__(self) -> dict[str, t.Any]:
+        return {name: value for name, value in vars(self).items() if name != "lock"}
+
+    def __setstate__(self, state: dict[str, t.Any]) -> None:
+        vars(self).update(state, lock=threading.RLock())
+
     def _fill(self) -> None:
         self.settings = Settings()
         self.settings.change({**(self.spec.get("settings") or {}), **self._overrides})

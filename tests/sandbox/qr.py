@@ -19,5 +19,6 @@ def qr_png(text: str) -> bytes:
     import segno  # here, because only whoever makes a device needs it
 
     picture = io.BytesIO()
-    segno.make(text, micro=False).save(picture, kind="png", scale=4, border=4)
+    # Every mask is valid. To try all eight for the one that cameras like best takes most of the time.
+    segno.make(text, micro=False, mask=0).save(picture, kind="png", scale=4, border=4)
     return picture.getvalue()

@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import functools
 import pathlib
+import tempfile
 import typing as t
 
 from sandbox.authenticator import Authenticator
@@ -136,11 +138,35 @@ def end(desk: Enrolling) -> End:
     return End(desk.devices(), unassigned, held(desk), marked)
 
 
-def expected_end(tmp_path: pathlib.Path, path: str, channel: str) -> tuple[End, Enrolling]:
-    desk = desk_at(tmp_path / "undisturbed", channel)
-    before, run = PATHS[path]
+_kept: list[tempfile.TemporaryDirectory[str]] = []
+
+
+def _directory() -> pathlib.Path:
+    """One that is there until all tests are done."""
+    _kept.append(tempfile.TemporaryDirectory(prefix="enroll-paths-"))
+    return pathlib.Path(_kept[-1].name)
+
+
+def at_start(tmp_path: pathlib.Path, path: str, channel: str) -> Enrolling:
+    """A desk at which the path begins, and no call was counted yet."""
+    return _at_start(path, channel).copy_to(tmp_path / "seeds")
+
+
+@functools.cache
+def _at_start(path: str, channel: str) -> Enrolling:
+    """Once for all tests: getting to the beginning takes longer than most of what they do then."""
+    desk = desk_at(_directory(), channel)
+    before, _run = PATHS[path]
     before(desk)
     desk.sandbox.control.reset_calls()
+    return desk
+
+
+@functools.cache
+def expected_end(path: str, channel: str) -> tuple[End, Enrolling]:
+    """What an undisturbed run comes to, and the desk after it: to be looked at only."""
+    desk = at_start(_directory(), path, channel)
+    _before, run = PATHS[path]
     assert "failed" not in run(desk)
     return end(desk), desk
 

@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 import pathlib
+import shutil
 import typing as t
 
 import botocore.config
@@ -99,6 +101,15 @@ class Enrolling:
         self.waited = 0.0
         self.role = ENROLL_ROLE
         self.delivery: Json = {"kind": "file", "directory": str(directory)}
+
+    def copy_to(self, directory: pathlib.Path) -> Enrolling:
+        """Another one at the same point, with its own sandbox and deliveries: neither sees what the other does then."""
+        other = copy.copy(self)
+        other.sandbox, other.hidden, other.directory = copy.deepcopy(self.sandbox), list(self.hidden), directory
+        other.delivery = self.delivery | ({"directory": str(directory)} if "directory" in self.delivery else {})
+        if self.directory.exists():
+            shutil.copytree(self.directory, directory)
+        return other
 
     # ---------------------------------------------------------------------------------------------------- the module
 

@@ -35,6 +35,7 @@ def problems(*hosts: Json, names: tuple[str, ...] = ("aaa", "bad", "ccc")) -> li
         ("console_mfa_check_at", "2027-02-01T00:00:00Z", "2026-02-01T00:00:00Z"),
         ("console_mfa_assessment", "a.json", "b.json"),
         ("console_mfa_shown_users", 5, 6),
+        ("console_mfa_enroll_step", "prepare", "remove"),
     ],
 )
 def test_what_a_run_has_one_of_is_the_same_for_every_account(name: str, one: t.Any, other: t.Any) -> None:
@@ -76,6 +77,7 @@ def test_the_order_of_keys_is_no_difference() -> None:
         pytest.param("console_mfa_accounts_out_of_scope", {"a": 1}, "not a list of decisions", id="no decisions"),
         pytest.param("console_mfa_report_dir", 7, "the number 7, not the path of a directory", id="no path"),
         pytest.param("console_mfa_report_dir", "reports", "it must be an absolute path", id="a relative path"),
+        pytest.param("console_mfa_enroll_step", "enable", "not one of prepare, activate, resync, remove", id="no step"),
         pytest.param("console_mfa_shown_users", "few", "'few', not a whole number", id="no number"),
     ],
 )

@@ -73,8 +73,7 @@ def test_a_step_is_one_of_its_words(value: t.Any) -> None:
     (problem,) = setting_problems({"console_mfa_enroll_step": value})
     assert problem.startswith("console_mfa_enroll_step is ")
     assert problem.endswith(
-        ", not one of prepare, activate, resync, remove, desk. Set it in group_vars/console_mfa_accounts, or for a"
-        " group or host, or with -e for one run."
+        ", not one of prepare, activate, resync, remove, desk. Set it in group_vars/all, or with -e for one run."
     )
     for step in ("prepare", "activate", "resync", "remove", "desk"):
         assert setting_problems({"console_mfa_enroll_step": step}) == []
