@@ -94,10 +94,14 @@ class WorkerAction(ActionBase):
         return f"iamguard.console_mfa.{own.rpartition('.')[2]}"
 
     def runs_here(self, task_vars: Json) -> bool:
-        """Whether a process of its own would be of this user, on this machine, with this Python and what it started with,
-        and leave nothing."""
+        """Whether a process of its own would be of this user, on this machine, with this Python, as that was started.
+
+        And whether it would leave nothing that is wanted.
+        """
         return (
             self.module is not None
+            # macOS ends a fork that looks for a proxy (Python's documentation of `multiprocessing` on start methods).
+            and sys.platform != "darwin"
             and self._connection.transport in ("local", "ansible.builtin.local")
             and self._connection.become is None
             and not self._task.async_val

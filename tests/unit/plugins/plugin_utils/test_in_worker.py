@@ -285,6 +285,12 @@ def test_what_is_read_when_it_is_needed_may_be_given_here(name: str) -> None:
     assert plugin.runs_here(task_vars)
 
 
+def test_a_mac_ends_forks_that_use_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    plugin, task_vars = action()
+    assert not plugin.runs_here(task_vars)
+
+
 def test_the_python_is_that_of_the_host_that_the_task_is_delegated_to() -> None:
     plugin, task_vars = action(delegate_to="other")
     task_vars["ansible_delegated_vars"] = {"other": {"ansible_python_interpreter": "/usr/bin/python3.0"}}
