@@ -17,13 +17,17 @@ This plugin util is PRIVATE to the collection; it can have breaking changes at a
 
 from __future__ import annotations
 
+import atexit
 import contextlib
-import importlib
+import importlib.util
 import io
 import json
-import multiprocessing
+import logging
+import multiprocessing.process
 import os
 import pathlib
+import re
+import signal
 import sys
 import types
 import typing as t
@@ -33,6 +37,7 @@ from ansible.executor.module_common import _BuiltModule
 from ansible.module_utils import _internal, basic
 from ansible.module_utils._internal._ansiballz import _loader
 from ansible.module_utils.common.json import Direction, get_module_encoder
+from ansible.module_utils.common.text.converters import to_text
 from ansible.plugins.action import ActionBase
 
 Json = dict[str, t.Any]
@@ -43,12 +48,19 @@ PROFILE = "legacy"
 
 FORKING = multiprocessing.get_context("fork")
 
+# What a task may set in the environment of a module here: it is read each time that it is needed. All else may act when
+# a process starts (PYTHONPATH, LD_PRELOAD, LC_ALL), or be read once for all (TZ, TMPDIR, BOTO_DISABLE_CRT).
+READ_WHEN_NEEDED = re.compile(r"AWS_\w+|(?i:\w+_proxy)|REQUESTS_CA_BUNDLE|SSL_CERT_(FILE|DIR)|HOME|PATH")
+
 
 def load(name: str) -> types.ModuleType | None:
-    """The module, or None where Ansible's own Python has not what it needs (boto3, amazon.aws)."""
+    """The module, or None where Ansible's own Python has not what it needs (boto3, amazon.aws), or has it broken."""
+    # A module can be imported without boto3, to say that it is missing. The Python that Ansible finds may have it.
+    if not all(importlib.util.find_spec(library) for library in ("boto3", "botocore")):
+        return None
     try:
         return importlib.import_module(f"{MODULES}.{name}")
-    except ImportError:
+    except Exception:  # noqa: BLE001 - a library that does not suit another raises whatever it likes
         return None
 
 
@@ -67,9 +79,13 @@ class WorkerAction(ActionBase):
 
     def run_module(self, arguments: Json, task_vars: Json) -> Json:
         """What the module answers."""
-        self._running_here = self.runs_here(task_vars)
         options: Json = {"module_args": arguments, "task_vars": task_vars, "wrap_async": bool(self._task.async_val)}
-        answer: Json = self._execute_module(module_name=self.name(), **options)
+        self._running_here = self.runs_here(task_vars)
+        try:
+            answer: Json = self._execute_module(module_name=self.name(), **options)
+        finally:
+            # What is done after it, as to remove a directory, is for the connection.
+            self._running_here = False
         return answer
 
     def name(self) -> str:
@@ -78,19 +94,33 @@ class WorkerAction(ActionBase):
         return f"iamguard.console_mfa.{own.rpartition('.')[2]}"
 
     def runs_here(self, task_vars: Json) -> bool:
-        """Whether a process of its own would be of this user, on this machine, with this Python, and leave nothing."""
+        """Whether a process of its own would be of this user, on this machine, with this Python, as that was started.
+
+        And whether it would leave nothing that is wanted.
+        """
         return (
             self.module is not None
+            # macOS ends a fork that looks for a proxy (Python's documentation of `multiprocessing` on start methods).
+            and sys.platform != "darwin"
             and self._connection.transport in ("local", "ansible.builtin.local")
             and self._connection.become is None
             and not self._task.async_val
             # Who keeps the files of modules wants to see them.
             and not constants.DEFAULT_KEEP_REMOTE_FILES
+            and all(READ_WHEN_NEEDED.fullmatch(name) for name in self._environment())
             and is_this_python(self._interpreter(task_vars))
         )
 
+    def _environment(self) -> Json:
+        """What the task sets."""
+        environment: Json = {}
+        self._compute_environment_string(environment)
+        return environment
+
     def _interpreter(self, task_vars: Json) -> str:
         # As Ansible finds out which it is to start a module with.
+        if self._task.delegate_to:
+            task_vars = task_vars["ansible_delegated_vars"][self._task.delegate_to]
         interpreter = constants.config.get_config_value("INTERPRETER_PYTHON", variables=task_vars)
         return str(self._templar.template(interpreter)).strip()
 
@@ -116,9 +146,9 @@ class WorkerAction(ActionBase):
         if not self._running_here:
             answer: Json = super()._low_level_execute_command(cmd, *positional, **options)
             return answer
-        environment: Json = {}
-        self._compute_environment_string(environment)
-        return run_in_fork(t.cast(types.ModuleType, self.module), options["in_data"], environment)
+        # The folder is that of the playbook, which Ansible starts all programs in that are for this machine.
+        folder = self._loader.get_basedir()
+        return run_in_fork(t.cast(types.ModuleType, self.module), options["in_data"], self._environment(), folder)
 
 
 def is_this_python(interpreter: str) -> bool:
@@ -136,40 +166,80 @@ def as_parameters(arguments: Json) -> bytes:
     return json.dumps({"ANSIBLE_MODULE_ARGS": arguments}, cls=encoder).encode()
 
 
-def run_in_fork(module: types.ModuleType, parameters: bytes, environment: Json) -> Json:
+def run_in_fork(module: types.ModuleType, parameters: bytes, environment: Json, folder: str) -> Json:
     """What the module printed, and its exit status; that of a module that is killed is the signal's, below 0."""
     receiver, sender = FORKING.Pipe(duplex=False)
-    process = FORKING.Process(target=_in_fork, args=(sender, module, parameters, environment))
+    process = FORKING.Process(target=_in_fork, args=(sender, module, parameters, environment, folder))
     process.start()
     sender.close()
-    with receiver:
+    with receiver, _left_alone(process):
         try:
             printed = receiver.recv()
         except EOFError:
-            printed = ("", "")
-    process.join()
+            printed = (b"", b"")
+        process.join()
     answer: Json = {"rc": process.exitcode}
-    for name, text in zip(("stdout", "stderr"), printed, strict=True):
+    for name, output in zip(("stdout", "stderr"), printed, strict=True):
+        text = to_text(output, errors="surrogate_then_replace")
         answer |= {name: text, f"{name}_lines": text.splitlines()}
     return answer
 
 
-def _in_fork(sender: t.Any, module: types.ModuleType, parameters: bytes, environment: Json) -> None:
-    # A warning of the module is part of its answer; Ansible's own processes show it at once.
-    _internal.is_controller = False
-    os.environ.update({name: str(value) for name, value in environment.items()})
-    basic._ANSIBLE_ARGS, basic._ANSIBLE_PROFILE = parameters, PROFILE  # noqa: SLF001 - where modules look for them
-    out, err = io.StringIO(), io.StringIO()
+@contextlib.contextmanager
+def _left_alone(process: t.Any) -> t.Iterator[None]:
+    """Where a task runs out of time (``timeout``), its module goes on without it, as one in a process of its own does.
+
+    It may be between two steps of a change. Of all processes that it started, a worker would wait for the end.
+    """
+    try:
+        yield
+    except BaseException:
+        multiprocessing.process._children.discard(process)  # type: ignore[attr-defined]  # noqa: SLF001 - no other way
+        raise
+
+
+def _in_fork(sender: t.Any, module: types.ModuleType, *given: t.Any) -> None:
+    _become_a_process_of_its_own()
+    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", errors, write_through=True) for errors in ERRORS)
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
-            _run(module)
+            _run(module, *given)
         finally:
-            sender.send((out.getvalue(), err.getvalue()))
+            atexit._run_exitfuncs()  # noqa: SLF001 - how modules have their directories removed; not every fork does it
+            sender.send(tuple(t.cast(io.BytesIO, stream.buffer).getvalue() for stream in (out, err)))
             sender.close()
 
 
-def _run(module: types.ModuleType) -> None:
+# As Python has them for standard output and error where the locale says nothing else.
+ERRORS = ("surrogateescape", "backslashreplace")
+
+
+def _become_a_process_of_its_own() -> None:
+    """Leaves behind what a fork has of Ansible and a program that is started has not."""
+    # A worker's handlers are about the worker: here they would fail, and a module that goes on after failures would go
+    # on after Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    # With ``log_path``, Ansible has the messages of all libraries written to its log, and those of botocore tell keys.
+    logging.root.handlers.clear()
+    logging.root.setLevel(logging.WARNING)
+    # What Ansible does at its end.
+    atexit._clear()  # noqa: SLF001 - which has no other name
+    # A warning of the module is part of its answer; Ansible's own processes show it at once.
+    _internal.is_controller = False
+
+
+def _run(module: types.ModuleType, parameters: bytes, environment: Json, folder: str) -> None:
     try:
-        module.main()
+        os.environ.update({name: str(value) for name, value in environment.items()})
+        os.chdir(folder)
+        basic._ANSIBLE_ARGS, basic._ANSIBLE_PROFILE = parameters, PROFILE  # noqa: SLF001 - where modules look for them
+        _answer(module)
     except Exception as failure:  # noqa: BLE001 - whatever it is, as around a module in a process of its own
         _loader._handle_exception(failure, PROFILE)  # noqa: SLF001 - which has no other name
+
+
+def _answer(module: types.ModuleType) -> t.NoReturn:
+    module.main()
+    # It has not ended the process, as with an answer it does. The words are Ansible's.
+    raise RuntimeError("New-style module did not handle its own exit.")

@@ -6,7 +6,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import logging
+import multiprocessing
 import os
 import pathlib
 import signal
@@ -24,11 +27,11 @@ from ansible_collections.iamguard.console_mfa.plugins.plugin_utils import _in_wo
 Json = dict[str, t.Any]
 
 
-def run(main: t.Callable[[], None], arguments: Json | None = None, **environment: t.Any) -> Json:
+def run(main: t.Callable[[], None], arguments: Json | None = None, folder: str = ".", **environment: t.Any) -> Json:
     module = types.ModuleType("made_up")
     module.main = main  # type: ignore[attr-defined]  # as every module has one
     options = {"_ansible_no_log": False, **(arguments or {})}
-    return in_worker.run_in_fork(module, in_worker.as_parameters(options), environment)
+    return in_worker.run_in_fork(module, in_worker.as_parameters(options), environment, folder)
 
 
 def answering() -> None:
@@ -104,17 +107,135 @@ def test_an_answer_may_be_larger_than_a_pipe() -> None:
     assert len(json.loads(answer["stdout"])["text"]) == 3_000_000
 
 
+def printing_bytes() -> None:
+    sys.stdout.buffer.write(b"\xff and more\n")
+    print("a word")
+    sys.stdout.buffer.write(b"raw\n")
+    AnsibleModule(argument_spec={}).exit_json()
+
+
+def test_what_a_library_prints_as_bytes_is_read_as_ansible_reads_it() -> None:
+    printed = run(printing_bytes)["stdout_lines"]
+    assert printed[:3] == ["\udcff and more", "a word", "raw"]
+
+
+def test_a_module_that_answers_nothing_has_failed() -> None:
+    answer = run(lambda: None)
+    said = json.loads(answer["stdout"])
+    assert said["failed"] is True
+    assert "did not handle its own exit" in json.dumps(said["exception"])
+    assert answer["rc"] == 1
+
+
+def test_a_module_runs_where_ansible_starts_those_of_this_machine(tmp_path: pathlib.Path) -> None:
+    here = pathlib.Path.cwd()
+    answer = run(
+        lambda: AnsibleModule(argument_spec={}).exit_json(folder=str(pathlib.Path.cwd())), folder=str(tmp_path)
+    )
+    assert json.loads(answer["stdout"])["folder"] == str(tmp_path)
+    assert pathlib.Path.cwd() == here
+
+
+def going_on_whatever_happens(signal_number: int) -> None:
+    try:
+        os.kill(os.getpid(), signal_number)
+    except Exception as failure:  # noqa: BLE001 - as modules have it around what they do for each of many users
+        AnsibleModule(argument_spec={}).exit_json(went_on=repr(failure))
+    AnsibleModule(argument_spec={}).exit_json(went_on=True)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["terminated", "interrupted"])
+def test_a_module_that_is_told_to_end_does_nothing_more(number: int) -> None:
+    def as_a_worker_does(_number: int, _frame: object) -> None:
+        raise TypeError("this is about another process")
+
+    before = signal.signal(number, as_a_worker_does)
+    try:
+        answer = run(lambda: going_on_whatever_happens(number))
+    finally:
+        signal.signal(number, before)
+    assert answer["stdout"] == ""
+    assert answer["rc"] != 0
+
+
+def logging_a_request() -> None:
+    logger = logging.getLogger("botocore.endpoint")
+    logger.setLevel(logging.DEBUG)
+    logger.debug("with the session token 112358")
+    AnsibleModule(argument_spec={}).exit_json()
+
+
+def test_nothing_of_a_module_gets_into_the_log_of_ansible(tmp_path: pathlib.Path) -> None:
+    log = tmp_path / "ansible.log"
+    kept = logging.FileHandler(log)
+    logging.root.addHandler(kept)
+    try:
+        assert run(logging_a_request)["rc"] == 0
+        logging.getLogger("ansible").error("goes on")
+    finally:
+        logging.root.removeHandler(kept)
+        kept.close()
+    assert log.read_text("utf-8") == "goes on\n"
+
+
+def with_a_directory() -> None:
+    module = AnsibleModule(argument_spec={})
+    (pathlib.Path(module.tmpdir) / "seed").write_text("secret", encoding="utf-8")
+    module.exit_json(directory=module.tmpdir)
+
+
+def test_a_modules_own_directory_is_gone_with_it(tmp_path: pathlib.Path) -> None:
+    answer = run(with_a_directory, {"_ansible_remote_tmp": str(tmp_path), "_ansible_tmpdir": None})
+    assert pathlib.Path(json.loads(answer["stdout"])["directory"]).parent == tmp_path
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_task_that_ran_out_of_time_does_not_wait_for_its_module() -> None:
+    # As with a process of its own, which goes on too: what it does in an account is not left half done.
+    held, release = os.pipe()
+    told, tell = os.pipe()
+
+    def out_of_time(_number: int, _frame: object) -> t.NoReturn:
+        raise TimeoutError
+
+    def slow() -> None:
+        os.kill(os.getppid(), signal.SIGALRM)
+        os.write(tell, f"{os.getpid()} {os.read(held, 1)!r}".encode())
+
+    before = signal.signal(signal.SIGALRM, out_of_time)
+    try:
+        with pytest.raises(TimeoutError):
+            run(slow)
+        assert multiprocessing.active_children() == []
+    finally:
+        signal.signal(signal.SIGALRM, before)
+        os.write(release, b"x")
+    pid, read = os.read(told, 100).split()
+    assert read == b"b'x'"
+    os.waitpid(int(pid), 0)
+    for descriptor in (held, release, told, tell):
+        os.close(descriptor)
+
+
 # ---------------------------------------------------------------------------------------------------- which runs here
 
 PYTHON = sys.executable
 
 
 def action(
-    transport: str = "local", *, become: object = None, async_val: int = 0, interpreter: str = PYTHON
+    transport: str = "local",
+    *,
+    become: object = None,
+    async_val: int = 0,
+    interpreter: str = PYTHON,
+    environment: Json | None = None,
+    delegate_to: str | None = None,
 ) -> tuple[in_worker.WorkerAction, Json]:
     plugin = iam_mfa_info.ActionModule.__new__(iam_mfa_info.ActionModule)
-    plugin._connection = types.SimpleNamespace(transport=transport, become=become)
-    plugin._task = types.SimpleNamespace(async_val=async_val)
+    shell = types.SimpleNamespace(env_prefix=lambda **_environment: "")
+    plugin._connection = types.SimpleNamespace(transport=transport, become=become, _shell=shell)
+    given = [environment] if environment else []
+    plugin._task = types.SimpleNamespace(async_val=async_val, environment=given, delegate_to=delegate_to)
     plugin._templar = types.SimpleNamespace(template=lambda text: text)
     return plugin, {"ansible_python_interpreter": interpreter}
 
@@ -128,12 +249,69 @@ def test_here_is_this_user_on_this_machine_with_this_python() -> None:
 
 @pytest.mark.parametrize(
     "other",
-    [{"transport": "ssh"}, {"become": object()}, {"async_val": 60}, {"interpreter": "/usr/bin/python3.0"}],
-    ids=["another machine", "another user", "in the background", "another Python"],
+    [
+        {"transport": "ssh"},
+        {"become": object()},
+        {"async_val": 60},
+        {"interpreter": "/usr/bin/python3.0"},
+        {"environment": {"AWS_PROFILE": "audit", "PYTHONPATH": "/opt/patched"}},
+        {"environment": {"TZ": "Asia/Tokyo"}},
+        {"environment": {"LC_ALL": "C"}},
+        {"environment": {"BOTO_DISABLE_CRT": "true"}},
+        {"environment": {"LD_PRELOAD": "/opt/other.so"}},
+    ],
+    ids=lambda other: " ".join(f"{key} {value}" for key, value in other.items()),
 )
 def test_anything_else_is_a_process_of_its_own(other: Json) -> None:
     plugin, task_vars = action(**other)
     assert not plugin.runs_here(task_vars)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "AWS_PROFILE",
+        "AWS_ENDPOINT_URL_IAM",
+        "HTTPS_PROXY",
+        "no_proxy",
+        "HOME",
+        "PATH",
+        "REQUESTS_CA_BUNDLE",
+        "SSL_CERT_FILE",
+    ],
+)
+def test_what_is_read_when_it_is_needed_may_be_given_here(name: str) -> None:
+    plugin, task_vars = action(environment={name: "/given"})
+    assert plugin.runs_here(task_vars)
+
+
+def test_a_mac_ends_forks_that_use_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    plugin, task_vars = action()
+    assert not plugin.runs_here(task_vars)
+
+
+def test_the_python_is_that_of_the_host_that_the_task_is_delegated_to() -> None:
+    plugin, task_vars = action(delegate_to="other")
+    task_vars["ansible_delegated_vars"] = {"other": {"ansible_python_interpreter": "/usr/bin/python3.0"}}
+    assert not plugin.runs_here(task_vars)
+    plugin, task_vars = action(interpreter="/usr/bin/python3.0", delegate_to="other")
+    task_vars["ansible_delegated_vars"] = {"other": {"ansible_python_interpreter": PYTHON}}
+    assert plugin.runs_here(task_vars)
+
+
+def test_only_the_module_is_kept_from_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    # After it, Ansible removes a directory, and an action plugin may run something else.
+    asked: list[str] = []
+    plugin, task_vars = action()
+    plugin._connection.is_pipelining_enabled = lambda _wrap_async: False
+    monkeypatch.setattr(in_worker.ActionBase, "_execute_module", lambda *_given, **_options: {"changed": False})
+    monkeypatch.setattr(
+        in_worker.ActionBase, "_low_level_execute_command", lambda _self, cmd, **_options: asked.append(cmd) or {}
+    )
+    assert plugin.run_module({}, task_vars) == {"changed": False}
+    plugin._low_level_execute_command("rm -rf /x", sudoable=False)
+    assert asked == ["rm -rf /x"]
 
 
 def test_whoever_keeps_the_files_of_modules_gets_them(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,6 +327,21 @@ def test_a_python_without_the_libraries_is_left_to_ansible(monkeypatch: pytest.M
     plugin.module = None  # type: ignore[misc]  # as its class has it then
     assert not plugin.runs_here(task_vars)
     assert plugin.name() == "iamguard.console_mfa.iam_mfa_info"
+
+
+def test_a_python_without_boto3_is_left_to_ansible(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Modules can be imported without it, to say that it is missing; the Python that Ansible finds may have it.
+    real = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "boto3" else real(name))
+    assert in_worker.load("iam_mfa_info") is None
+
+
+def test_a_library_that_is_broken_breaks_no_playbook(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken_import(_name: str) -> t.NoReturn:
+        raise AttributeError("module 'lib' has no attribute 'X509_V_FLAG_NOTIFY_POLICY'")
+
+    monkeypatch.setattr(in_worker.importlib, "import_module", broken_import)
+    assert in_worker.load("iam_mfa_info") is None
 
 
 def test_the_same_python_by_another_name_is_the_same(tmp_path: pathlib.Path) -> None:
