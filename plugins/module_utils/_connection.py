@@ -22,14 +22,12 @@ import threading
 import typing as t
 from urllib.parse import urlsplit
 
-from ansible_collections.iamguard.console_mfa.plugins.module_utils import _iam_api
+from ansible_collections.iamguard.console_mfa.plugins.module_utils import _aws_session, _iam_api
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._iam_api import AwsCallError
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import CallError, Json
 
 try:
-    import boto3
     import botocore.config
-    import botocore.session
     from botocore.exceptions import BotoCoreError
 except ImportError:  # AnsibleAWSModule reports the missing library
     pass
@@ -151,15 +149,11 @@ def is_aws_endpoint(url: str) -> bool:
     The domain alone says nothing: anybody can have a host below AWS's (an API, a bucket, an instance).
     """
     parts = urlsplit(url)
-    partitions = botocore.session.get_session().get_data("partitions")["partitions"]
-    suffixes = {f".{partition['outputs'][key]}" for partition in partitions for key in _SUFFIXES}
+    suffixes = {f".{domain}" for domain in _aws_session.aws_domains()}
     host = parts.hostname or ""
     return parts.scheme == "https" and any(
         _is_service(host.removesuffix(suffix).split(".")) for suffix in suffixes if host.endswith(suffix)
     )
-
-
-_SUFFIXES = ("dnsSuffix", "dualStackDnsSuffix")
 
 
 def _is_service(labels: list[str]) -> bool:
@@ -217,7 +211,7 @@ class _ClientMaker:
     def __init__(self, params: Json, environ: t.Mapping[str, str]) -> None:
         self._params = params
         try:
-            self._session = boto3.session.Session(
+            self._session = _aws_session.new_session(
                 region_name=params.get("region") or None, **base_credentials(params, environ)
             )
         except BotoCoreError as exception:  # for example a profile that does not exist
@@ -259,7 +253,7 @@ class _ClientMaker:
 
     def use(self, credentials: Json) -> None:
         """Goes on with a role's temporary credentials."""
-        self._session = boto3.session.Session(
+        self._session = _aws_session.new_session(
             aws_access_key_id=credentials["AccessKeyId"],
             aws_secret_access_key=credentials["SecretAccessKey"],
             aws_session_token=credentials["SessionToken"],

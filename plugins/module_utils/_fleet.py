@@ -96,12 +96,25 @@ def account_id_problem(value: object, where: str) -> str | None:
     return None
 
 
+def run_problem(accounts: t.Sequence[str], limit: str) -> str:
+    """Return why a run has no account to look at: the inventory has none, or ``--limit`` leaves none of these."""
+    if not accounts:
+        return _NO_ACCOUNT
+    return (
+        f"--limit {terminal_safe(limit)} leaves no host of the group {GROUP}, so nothing would be looked at: name hosts"
+        " of this group, or leave --limit out. Each AWS account is a host of it."
+    )
+
+
+_NO_ACCOUNT = (
+    f"The group {GROUP} has no host, so there is nothing to assess. Each AWS account is a host of this group: "
+    "copy inventories/example, or check what -i points to."
+)
+
+
 def _fleet_problems(accounts: t.Mapping[str, object]) -> list[str]:
     if not accounts:
-        nothing = (
-            f"The group {GROUP} has no host, so there is nothing to assess. Each AWS account is a host of this group: "
-        )
-        return [nothing + "copy inventories/example, or check what -i points to."]
+        return [_NO_ACCOUNT]
     hosts: dict[str, list[str]] = {}
     for name, value in accounts.items():
         if value is not None and value != "":

@@ -14,6 +14,7 @@ import dataclasses
 import re
 import typing as t
 
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._aws_session import new_session
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._records import (
     NameTakenError,
     Shelf,
@@ -22,7 +23,7 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._records impo
 )
 
 try:
-    import boto3
+    import boto3.session  # noqa: F401 - which says whether there is one
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
     from botocore.parsers import ResponseParserError
@@ -180,9 +181,7 @@ def _client(settings: t.Mapping[str, t.Any]) -> t.Any:
         read_timeout=60,
         s3={"addressing_style": "path"} if endpoint_url else None,
     )
-    session = boto3.session.Session(
-        profile_name=settings.get("profile") or None, region_name=settings.get("region") or None
-    )
+    session = new_session(profile_name=settings.get("profile") or None, region_name=settings.get("region") or None)
     return session.client("s3", endpoint_url=endpoint_url, config=config)
 
 

@@ -19,6 +19,9 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import functools
+import gc
+import importlib
 import importlib.util
 import io
 import json
@@ -39,6 +42,9 @@ from ansible.module_utils._internal._ansiballz import _loader
 from ansible.module_utils.common.json import Direction, get_module_encoder
 from ansible.module_utils.common.text.converters import to_text
 from ansible.plugins.action import ActionBase
+from ansible.plugins.loader import filter_loader, lookup_loader
+
+from ansible_collections.iamguard.console_mfa.plugins.module_utils import _aws_session
 
 Json = dict[str, t.Any]
 
@@ -59,9 +65,33 @@ def load(name: str) -> types.ModuleType | None:
     if not all(importlib.util.find_spec(library) for library in ("boto3", "botocore")):
         return None
     try:
-        return importlib.import_module(f"{MODULES}.{name}")
+        module = importlib.import_module(f"{MODULES}.{name}")
     except Exception:  # noqa: BLE001 - a library that does not suit another raises whatever it likes
         return None
+    load_for_workers()
+    return module
+
+
+# Of which the roles and playbooks make use.
+LOOKUPS = ("config", "env", "password", "vars", "varnames")
+
+
+@functools.cache
+def load_for_workers() -> None:
+    """Loads once what each worker would load again, and take longer for than for its task.
+
+    Ansible's main process gets here as soon as it looks at a task with an action of this collection, to see whether
+    that is run once.
+    """
+    try:
+        filter_loader.get("iamguard.console_mfa.check_fleet")  # and with it all others
+    except KeyError:  # imported by a program that is not Ansible, and has no collections loaded
+        return
+    for name in LOOKUPS:
+        lookup_loader.get(f"ansible.builtin.{name}", class_only=True)
+    _aws_session.read_ahead()
+    # What is here already is nothing for a worker's garbage collection to look through, and to copy by doing so.
+    gc.freeze()
 
 
 class WorkerAction(ActionBase):

@@ -89,8 +89,7 @@ def connected(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
         assert profile_name is None
         return sandbox.session(ACCOUNT_ID, user="controller", region=region_name)
 
-    fake = types.SimpleNamespace(session=types.SimpleNamespace(Session=session))
-    monkeypatch.setattr(_s3_store, "boto3", fake)
+    monkeypatch.setattr(_s3_store, "new_session", session)
     return sandbox
 
 
