@@ -25,6 +25,7 @@ check ruff format --check .
 check mypy
 check yamllint --strict .
 check ansible-lint -q
+check cfn-lint --include-checks I -- docs/cloudformation/*.yml
 check antsibull-changelog lint
 check antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs all .
 check codespell

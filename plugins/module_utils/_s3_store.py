@@ -119,7 +119,16 @@ class S3Store:
     def _put(self, key: str, data: bytes) -> None:
         encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": self.kms_key_id} if self.kms_key_id else {}
         kind = "text/csv; charset=utf-8" if key.endswith(".csv") else "application/json"
-        self.client.put_object(Bucket=self.bucket, Key=key, Body=data, ContentType=kind, IfNoneMatch="*", **encryption)
+        # Buckets with Object Lock take nothing without a checksum, and botocore sends one by itself since 1.36 only.
+        self.client.put_object(
+            Bucket=self.bucket,
+            Key=key,
+            Body=data,
+            ContentType=kind,
+            IfNoneMatch="*",
+            ChecksumAlgorithm="SHA256",
+            **encryption,
+        )
 
     def _is_there(self, key: str, data: bytes, error: Exception) -> bool:
         """Whether the store holds our bytes after all. Raises NameTakenError if it holds others.

@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The policies in docs/policies, as they are shipped: each task works with them, and nothing in them can be spared."""
+"""The policies of docs/policies, as the template for the accounts of a fleet has them: each task works with them, and
+nothing in them can be spared."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ from support import enroll_paths as paths
 from support.enroll_paths import CHANNELS, PATHS, Answer, desk_at, device_of, end, expected_end
 from support.enrolling import ACCOUNT_ID, ENROLL_ROLE, Enrolling, account_of, enroll_role, person
 from support.observing import AUDIT_ROLE, READ_ACTIONS, Json, Reading, audit_role, sandbox_of
-from support.ready_policies import FILES, KEY, actions, as_list, role, without
+from support.ready_policies import FILES, KEY, SHIPPED, actions, as_list, role, without
 
 AUDIT = ("audit/permissions", "audit/sign_ins", "audit/simulation")
 PREPARE, ENABLE, REMOVE = "console-mfa-prepare", "console-mfa-enable", "console-mfa-remove"
@@ -251,7 +252,7 @@ def check_refusal(answer: Answer, missing: str) -> None:
 
 def give_all(desk: Enrolling, name: str, channel: str) -> None:
     for file in attached(name, channel):
-        desk.sandbox.control.put_role_policy(ACCOUNT_ID, name, file.replace("/", "-"), FILES[file])
+        desk.sandbox.control.put_role_policy(ACCOUNT_ID, name, file.replace("/", "-"), SHIPPED[file])
 
 
 def take_away(desk: Enrolling, name: str, channel: str, action: str) -> None:

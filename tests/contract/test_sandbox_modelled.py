@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pathlib
 import subprocess
@@ -91,6 +92,9 @@ def test_parameters_are_refused_by_name(service: str, operation: str, parameters
     assert message(caught) == f"The sandbox does not model {what}"
 
 
+LOCK = {"mode": "GOVERNANCE", "days": 1}
+
+
 def rich() -> Sandbox:
     user: dict[str, t.Any] = {
         "name": "alice",
@@ -112,7 +116,10 @@ def rich() -> Sandbox:
             alias="alias",
             root={"devices": [{"name": "root-phone"}]},
             unassigned_devices=[{"name": "spare", "tags": {"a": "b"}}],
-            buckets=[{"name": "records", "region": "us-east-1", "versioning": True}],
+            buckets=[
+                {"name": "records", "region": "us-east-1", "versioning": True},
+                {"name": "locked", "region": "us-east-1", "versioning": True, "object_lock": LOCK},
+            ],
             managed_policies=[{"name": "Own", "document": policy("iam:*")}],
         )
     )
@@ -211,6 +218,18 @@ def call_everything(sandbox_: Sandbox) -> None:
     s3.get_object(Bucket="records", Key="a/b", ChecksumMode="ENABLED")
     s3.head_object(Bucket="records", Key="a/b", ChecksumMode="ENABLED")
     s3.list_objects_v2(Bucket="records", Delimiter="/")
+    s3.delete_object(Bucket="records", Key="a/b")
+    s3.put_bucket_policy(Bucket="records", Policy=json.dumps(public_read("records")))
+    s3.get_bucket_policy(Bucket="records")
+    s3.get_object_lock_configuration(Bucket="locked")
+    s3.put_object(Bucket="locked", Key="a", Body=b"1")
+    retention = s3.get_object_retention(Bucket="locked", Key="a")["Retention"]
+    s3.put_object_retention(Bucket="locked", Key="a", Retention=retention)
+
+
+def public_read(bucket: str) -> dict[str, t.Any]:
+    statement = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/*"}
+    return {"Version": "2012-10-17", "Statement": [statement]}
 
 
 def enroll(sandbox_: Sandbox, iam: t.Any) -> None:

@@ -282,7 +282,8 @@ def test_conditions_on_what_is_written() -> None:
 
 
 def test_a_bucket_of_another_account() -> None:
-    """S3 User Guide: across accounts the bucket's policy has to allow, and there is none here."""
+    """S3 User Guide: across accounts the bucket's policy has to allow, and there is none here; see
+    test_sandbox_s3_protection.py for those with one."""
     sandbox = small()
     with refused("AccessDenied", 403) as caught:
         client(sandbox, "s3", OTHER).put_object(Bucket="records", Key="k", Body=b"1")
@@ -309,9 +310,9 @@ def test_a_damaged_body_is_refused(s3: t.Any) -> None:
     [
         ("list_buckets", {}),
         ("list_objects", {"Bucket": "records"}),
-        ("delete_object", {"Bucket": "records", "Key": "k"}),
+        ("delete_objects", {"Bucket": "records", "Delete": {"Objects": [{"Key": "k"}]}}),
         ("copy_object", {"Bucket": "records", "Key": "k", "CopySource": "records/l"}),
-        ("get_bucket_policy", {"Bucket": "records"}),
+        ("get_bucket_acl", {"Bucket": "records"}),
         ("create_multipart_upload", {"Bucket": "records", "Key": "k"}),
         ("put_object_tagging", {"Bucket": "records", "Key": "k", "Tagging": {"TagSet": []}}),
     ],

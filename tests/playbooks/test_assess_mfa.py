@@ -60,7 +60,7 @@ def fleet(fleet_of: FleetOf) -> Fleet:
     ]
     accounts = [
         base_account(),
-        account(GOOD, *users, external_id=EXTERNAL_ID),
+        account(GOOD, *users, external_id=EXTERNAL_ID, source_identity="jane@*"),
         account(INCOMPLETE, console_user("carol"), audit=all_but("iam:GetLoginProfile")),
         account(DENIED, console_user("dave"), audit=all_but("iam:ListUsers")),
         {"account_id": MISSING_ROLE},
@@ -68,7 +68,7 @@ def fleet(fleet_of: FleetOf) -> Fleet:
         account(EXPORTED, console_user("erin", PHONE)),
     ]
     hosts = {
-        "good": by_role(GOOD, console_mfa_external_id=EXTERNAL_ID),
+        "good": by_role(GOOD, console_mfa_external_id=EXTERNAL_ID, console_mfa_source_identity="jane@example.com"),
         "incomplete": by_role(INCOMPLETE),
         "denied": by_role(DENIED),
         "missing-role": by_role(MISSING_ROLE),

@@ -134,14 +134,16 @@ def fleet(fleet_of: FleetOf) -> Fleet:
     names = ["bob", "break-glass", "contractor", "old-ci", "replaced", "replacing", "=cmd,@SUM"]
     accounts = [
         base_account(),
-        account(GOOD, console_user("alice", PHONE), *map(console_user, names), {"name": "machine"}),
+        account(
+            GOOD, console_user("alice", PHONE), *map(console_user, names), {"name": "machine"}, source_identity="jane@*"
+        ),
         account(INCOMPLETE, console_user("carol"), audit=all_but("iam:GetLoginProfile")),
         account(DENIED, console_user("dave"), audit=all_but("iam:ListUsers")),
         account(WELL, console_user("alice", PHONE)),
         account(BAD_POLICY, console_user("alice", PHONE)),
     ]
     hosts = {
-        "good": by_role(GOOD),
+        "good": by_role(GOOD, console_mfa_source_identity="jane@example.com"),
         "incomplete": by_role(INCOMPLETE),
         "denied": by_role(DENIED),
         "well": by_role(WELL),

@@ -18,17 +18,17 @@ from .clock import iso
 from .errors import AwsError, access_denied
 from .managed_policies import FULL_ACCESS
 from .operations import Call, Target
-from .policy import Decision, Policy, PolicySet, Request, evaluate, evaluate_assume_role, parse_policy
+from .policy import Decision, Kind, Policy, PolicySet, Request, evaluate, evaluate_assume_role, parse_policy
 from .state import Account, Document, Principal, User
 
 _PARSED: OrderedDict[tuple[str, str], Policy] = OrderedDict()
 
 
-def parsed(document: Document) -> Policy:
+def parsed(document: Document, kind: Kind = "identity") -> Policy:
     """Parsed once for each text: policies are few, calls are many."""
-    key = ("identity", json.dumps(document, sort_keys=True))
+    key = (kind, json.dumps(document, sort_keys=True))
     if key not in _PARSED:
-        _PARSED[key] = parse_policy(document)
+        _PARSED[key] = parse_policy(document, kind)
         if len(_PARSED) > 4096:
             _PARSED.popitem(last=False)
     return _PARSED[key]
@@ -54,8 +54,8 @@ class Authorizer:
         request = Request(permission, target.arn, context, call.caller.arn, target.account_id)
         policies = self.policies(call.caller)
         if target.policy is not None:
-            policies = dataclasses.replace(policies, resource=target.policy)
-        return evaluate(request, policies)
+            policies = dataclasses.replace(policies, resource=parsed(target.policy, "resource"))
+        return evaluate(request, policies, resource_decides=target.policy_decides)
 
     def decide_assume_role(
         self, call: Call, permission: str, role_arn: str, trust: Document, context: t.Any
@@ -124,7 +124,7 @@ def base_context(call: Call) -> dict[str, t.Any]:
         "aws:CurrentTime": iso(now),
         "aws:EpochTime": str(int(now.timestamp())),
         "aws:SourceIp": "127.0.0.1",
-        "aws:SecureTransport": "true",  # AWS's endpoints are; the sandbox stands in their place
+        "aws:SecureTransport": str(call.secure).lower(),
         "aws:RequestedRegion": call.region,
         "aws:UserAgent": call.user_agent,
         "aws:PrincipalAccount": caller.account.account_id,

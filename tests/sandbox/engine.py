@@ -28,7 +28,8 @@ from .faults import Fault, Faults, Trigger
 from .history import record_call, record_history
 from .operations import OPERATIONS, Call, Operation, Result
 from .paging import Pager
-from .s3 import Buckets, load_buckets
+from .s3 import load_buckets
+from .s3_state import Buckets
 from .s3_wire import parse_s3_params, s3_operation
 from .scenario import Spec, check_keys, load_accounts, read_scenario
 from .secrets_manager import Secrets
@@ -50,6 +51,7 @@ from . import (
     iam_report,
     iam_simulation,
     iam_users,
+    s3_protection,
     secrets_manager,
     sts,
 )
@@ -64,6 +66,7 @@ MODELS = (
     iam_report,
     iam_simulation,
     iam_users,
+    s3_protection,
     secrets_manager,
     sts,
 )
@@ -339,7 +342,18 @@ class Sandbox:
             if parameter not in operation.params:
                 raise NotModelled(f"{service}:{name} with {parameter}")
         agent = request.headers.get("user-agent", "")
-        return Call(self, caller, caller.account, operation, params, region, self.now(), request_id, agent)
+        return Call(
+            self,
+            caller,
+            caller.account,
+            operation,
+            params,
+            region,
+            self.now(),
+            request_id,
+            agent,
+            request.secure,
+        )
 
     def _before(self, call: Call, faults: list[Fault]) -> None:
         for fault in faults:

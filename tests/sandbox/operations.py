@@ -24,7 +24,7 @@ if t.TYPE_CHECKING:
     from .authorize import Authorizer
     from .cloudtrail import Trail
     from .history import Recorder
-    from .s3 import Buckets
+    from .s3_state import Buckets
     from .secrets_manager import Secrets
 
 Result = dict[str, t.Any]
@@ -62,6 +62,7 @@ class Call:
     now: datetime.datetime
     request_id: str
     user_agent: str = ""
+    secure: bool = True  # whether it came by TLS
 
     @property
     def live(self) -> Account:
@@ -84,13 +85,14 @@ class Call:
 class Target:
     """What a call is about. ``arn`` is what policies are compared with, ``shown`` what AWS's refusal says instead of it
     (nothing at all where it is empty); ``account_id`` is the owner, where the ARN does not tell; ``policy``
-    that of the resource, where it has one."""
+    that of the resource, where it has one; ``policy_decides``: it must allow in any case."""
 
     arn: str = "*"
     shown: str | None = None
     context: t.Mapping[str, t.Any] = field(default_factory=dict)
     account_id: str | None = None
     policy: Document | None = None
+    policy_decides: bool = False
 
     @property
     def named(self) -> str | None:

@@ -350,9 +350,13 @@ class PolicySet:
 _ORDER: tuple[Source, ...] = ("scp", "resource", "trust", "identity", "boundary", "session")
 
 
-def evaluate(request: Request, policies: PolicySet) -> Decision:
-    """Decide one call: an explicit deny anywhere wins, then every kind of policy that applies must allow."""
-    return _decide(request, policies.layers, "resource")
+def evaluate(request: Request, policies: PolicySet, *, resource_decides: bool = False) -> Decision:
+    """Decide one call: an explicit deny anywhere wins, then every kind of policy that applies must allow.
+
+    ``resource_decides``: the policy of the resource must allow in any case, as that of a KMS key (KMS Developer Guide,
+    "Key policies": no principal, "including the account root user", has any permission unless the key policy allows).
+    """
+    return _decide(request, policies.layers, "resource", required=resource_decides)
 
 
 def evaluate_assume_role(request: Request, trust: Document, policies: PolicySet) -> Decision:
@@ -364,11 +368,15 @@ def evaluate_assume_role(request: Request, trust: Document, policies: PolicySet)
     layers = tuple(layer for layer in policies.layers if layer[0] != "resource")
     if request.principal_arn.endswith(":root"):
         return Decision(False, "implicit_deny", "trust")
-    return _decide(request, (*layers, ("trust", (parse_policy(trust, "trust"),))), "trust")
+    return _decide(request, (*layers, ("trust", (parse_policy(trust, "trust"),))), "trust", required=True)
 
 
 def _decide(
-    request: Request, layers: Sequence[tuple[Source, tuple[Policy, ...]]], own: Literal["resource", "trust"]
+    request: Request,
+    layers: Sequence[tuple[Source, tuple[Policy, ...]]],
+    own: Literal["resource", "trust"],
+    *,
+    required: bool,
 ) -> Decision:
     hits = [(source, list(_hits(source, documents, request))) for source, documents in layers]
     hits.sort(key=lambda hit: _ORDER.index(hit[0]))
@@ -378,7 +386,7 @@ def _decide(
     grants = {grant for source, found in hits if source == own for name, statement, grant in found}
     waived = _waived(request, grants)
     missing = [source for source, found in hits if not found and source != own and source not in waived]
-    if not grants and (own == "trust" or not request.same_account):
+    if not grants and (required or not request.same_account):
         missing.append(own)
     if missing:
         return Decision(False, "implicit_deny", min(missing, key=_ORDER.index))

@@ -9,73 +9,63 @@ from __future__ import annotations
 import base64
 import datetime
 import hashlib
+import json
 import re
 import typing as t
 import urllib.parse
-from dataclasses import dataclass, field
 
 from . import ids
 from .errors import AwsError, NotModelled
 from .kms import require_key
 from .operations import Call, Result, Target, operation
+from .policy import PolicyError, parse_policy
+from .s3_state import Bucket, Buckets, DefaultRetention, ObjectVersion
 from .s3_wire import crc32
-from .state import Account
+from .state import Account, Document
 
 MAX_KEYS = 1000
+_DIGESTS = {"ContentMD5", "ChecksumCRC32", "ChecksumSHA256"}
 _BUCKET_NAME = re.compile(r"(?!xn--|sthree-)(?!.*\.\.)(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 
-@dataclass
-class ObjectVersion:
-    key: str
-    body: bytes
-    etag: str
-    modified: datetime.datetime
-    content_type: str
-    metadata: dict[str, str]
-    encryption: dict[str, str]
-    version_id: str | None
-
-
-@dataclass
-class Bucket:
-    name: str
-    account_id: str
-    partition: str
-    region: str
-    created: datetime.datetime
-    versioning: str | None = None
-    objects: dict[str, list[ObjectVersion]] = field(default_factory=dict)  # oldest version first
-
-    @property
-    def arn(self) -> str:
-        return f"arn:{self.partition}:s3:::{self.name}"
-
-
-@dataclass
-class Buckets:
-    """All of a sandbox. Names are unique in a partition, whoever owns the bucket."""
-
-    by_name: dict[tuple[str, str], Bucket] = field(default_factory=dict)
-    versions: int = 0
-
-    def create(self, account: Account, name: str, region: str, created: datetime.datetime) -> Bucket:
-        bucket = Bucket(name, account.account_id, account.partition, region, created)
-        self.by_name[account.partition, name] = bucket
-        return bucket
-
-
 def load_buckets(buckets: Buckets, account: Account, specs: list[dict[str, t.Any]], created: datetime.datetime) -> None:
-    """Buckets of a scenario: ``{name, region, versioning}``."""
+    """Buckets of a scenario: ``{name, region, versioning, kms_key, object_lock: {mode, days}, policy}``."""
     for spec in specs:
-        name = str(spec.get("name"))
-        if set(spec) - {"name", "region", "versioning"} or not _BUCKET_NAME.fullmatch(name):
-            raise ValueError(f"account {account.account_id}: not a bucket: {spec}")
+        where, name = f"account {account.account_id}: not a bucket: {spec}", str(spec.get("name"))
+        known = {"name", "region", "versioning", "kms_key", "object_lock", "policy"}
+        lock, policy = spec.get("object_lock"), spec.get("policy")
+        if set(spec) - known or not _BUCKET_NAME.fullmatch(name) or (lock and not spec.get("versioning")):
+            raise ValueError(where)  # Object Lock works only in buckets with versioning
         bucket = buckets.create(account, name, spec.get("region", ids.DEFAULT_REGIONS[account.partition]), created)
         bucket.versioning = "Enabled" if spec.get("versioning") else None
+        bucket.kms_key = spec.get("kms_key")
+        bucket.lock = _lock(lock, where) if lock else None
+        if policy is not None:
+            bucket.policy = check_bucket_policy(bucket, policy)
 
 
-def _bucket(call: Call) -> Bucket:
+def _lock(spec: dict[str, t.Any], where: str) -> DefaultRetention:
+    mode, days = spec.get("mode"), spec.get("days")
+    if set(spec) != {"mode", "days"} or mode not in ("GOVERNANCE", "COMPLIANCE") or not isinstance(days, int):
+        raise ValueError(where)
+    return DefaultRetention(mode, days)
+
+
+def check_bucket_policy(bucket: Bucket, policy: Document | str) -> Document:
+    """The policy, if it is one and speaks of this bucket only. Raises MalformedPolicy."""
+    try:
+        statements = parse_policy(policy, "resource").statements
+    except PolicyError as error:
+        raise AwsError("MalformedPolicy", f"Policies must be valid JSON and {error}", 400) from error
+    document = json.loads(policy) if isinstance(policy, str) else policy
+    named = [item["Resource"] for item in document["Statement"] if "Resource" in item]
+    resources = [item for entry in named for item in ([entry] if isinstance(entry, str) else entry)]
+    if len(named) != len(statements) or any(item.split("/")[0] != bucket.arn for item in resources):
+        raise AwsError("MalformedPolicy", "Policy has invalid resource", 400)
+    return t.cast(Document, document)
+
+
+def find_bucket(call: Call) -> Bucket:
     """The bucket asked for, which has to be in the Region for which the request is signed."""
     found = call.world.buckets.by_name.get((call.account.partition, call.params["Bucket"]))
     if found is None:
@@ -86,17 +76,16 @@ def _bucket(call: Call) -> Bucket:
     return found
 
 
-def _bucket_target(call: Call) -> Target:
-    bucket = _bucket(call)
+def bucket_target(call: Call) -> Target:
+    bucket = find_bucket(call)
     context = {"s3:prefix": call.params.get("Prefix", ""), "s3:delimiter": call.params.get("Delimiter", "")}
     known = {key: value for key, value in context.items() if value}
-    return Target(bucket.arn, f'"{bucket.arn}"', {**known, "aws:ResourceAccount": bucket.account_id}, bucket.account_id)
+    return _target(call, bucket, bucket.arn, known)
 
 
-def _object_target(call: Call) -> Target:
-    bucket = _bucket(call)
-    arn = f"{bucket.arn}/{call.params['Key']}"
-    context: dict[str, t.Any] = {"aws:ResourceAccount": bucket.account_id}
+def object_target(call: Call) -> Target:
+    bucket = find_bucket(call)
+    context: dict[str, t.Any] = {}
     for parameter, key in (
         ("ServerSideEncryption", "s3:x-amz-server-side-encryption"),
         ("SSEKMSKeyId", "s3:x-amz-server-side-encryption-aws-kms-key-id"),
@@ -104,7 +93,12 @@ def _object_target(call: Call) -> Target:
     ):
         if parameter in call.params:
             context[key] = call.params[parameter]
-    return Target(arn, f'"{arn}"', context, bucket.account_id)
+    return _target(call, bucket, f"{bucket.arn}/{call.params['Key']}", context)
+
+
+def _target(call: Call, bucket: Bucket, arn: str, context: dict[str, t.Any]) -> Target:
+    shared = {"aws:ResourceAccount": bucket.account_id, **({"s3:TlsVersion": "1.3"} if call.secure else {})}
+    return Target(arn, f'"{arn}"', {**context, **shared}, bucket.account_id, bucket.policy)
 
 
 def _new_bucket_target(call: Call) -> Target:
@@ -136,20 +130,24 @@ def create_bucket(call: Call) -> Result:
     return {"Location": f"/{name}"}
 
 
-@operation("s3", "HeadBucket", "Bucket ExpectedBucketOwner", permission="s3:ListBucket", target=_bucket_target)
+@operation("s3", "HeadBucket", "Bucket ExpectedBucketOwner", permission="s3:ListBucket", target=bucket_target)
 def head_bucket(call: Call) -> Result:
-    return {"BucketRegion": _owned_bucket(call).region}
+    return {"BucketRegion": owned_bucket(call).region}
 
 
-@operation("s3", "PutBucketVersioning", "Bucket VersioningConfiguration ChecksumAlgorithm", target=_bucket_target)
+@operation("s3", "PutBucketVersioning", "Bucket VersioningConfiguration ChecksumAlgorithm", target=bucket_target)
 def put_bucket_versioning(call: Call) -> Result:
-    _bucket(call).versioning = call.params["VersioningConfiguration"]["Status"]
+    bucket, status = find_bucket(call), call.params["VersioningConfiguration"]["Status"]
+    if bucket.lock is not None and status != "Enabled":
+        message = "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed."
+        raise AwsError("InvalidBucketState", message, 409)
+    bucket.versioning = status
     return {}
 
 
-@operation("s3", "GetBucketVersioning", "Bucket", target=_bucket_target)
+@operation("s3", "GetBucketVersioning", "Bucket", target=bucket_target)
 def get_bucket_versioning(call: Call) -> Result:
-    status = _bucket(call).versioning
+    status = find_bucket(call).versioning
     return {"Status": status} if status else {}
 
 
@@ -158,16 +156,21 @@ def get_bucket_versioning(call: Call) -> Result:
     "PutObject",
     "Bucket Key Body ContentType ContentLength ContentMD5 ContentEncoding Metadata IfNoneMatch ServerSideEncryption"
     " SSEKMSKeyId ChecksumAlgorithm ChecksumCRC32 ChecksumSHA256 ExpectedBucketOwner",
-    target=_object_target,
+    target=object_target,
 )
 def put_object(call: Call) -> Result:
     """With ``If-None-Match: *`` an object that exists is never replaced."""
-    bucket, key, body = _owned_bucket(call), call.params["Key"], call.params.get("Body", b"")
+    bucket, key, body = owned_bucket(call), call.params["Key"], call.params.get("Body", b"")
     if call.params.get("IfNoneMatch", "*") != "*":
         raise AwsError("NotImplemented", "A header you provided implies functionality that is not implemented", 501)
-    if "IfNoneMatch" in call.params and key in bucket.objects:
+    if "IfNoneMatch" in call.params and bucket.current(key):
         raise AwsError("PreconditionFailed", "At least one of the pre-conditions you specified did not hold", 412)
-    encryption = _encryption(call)
+    if bucket.lock is not None and not _DIGESTS & set(call.params):
+        message = (
+            "Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object requests with Object Lock parameters"
+        )
+        raise AwsError("InvalidRequest", message, 400)
+    encryption = _encryption(call, bucket)
     version = ObjectVersion(
         key,
         body,
@@ -176,7 +179,8 @@ def put_object(call: Call) -> Result:
         call.params.get("ContentType", "binary/octet-stream"),
         call.params.get("Metadata") or {},
         encryption,
-        _next_version(call, bucket),
+        next_version(call, bucket),
+        bucket.lock.from_moment(call.now) if bucket.lock else None,
     )
     kept = bucket.objects.get(key, []) if bucket.versioning == "Enabled" else []
     bucket.objects[key] = [*kept, version]
@@ -200,19 +204,20 @@ def head_object(call: Call) -> Result:
     "ListObjectsV2",
     "Bucket Prefix Delimiter MaxKeys ContinuationToken StartAfter EncodingType FetchOwner ExpectedBucketOwner",
     permission="s3:ListBucket",
-    target=_bucket_target,
+    target=bucket_target,
 )
 def list_objects_v2(call: Call) -> Result:
     """In the order of the keys' UTF-8 bytes. Keys that share what comes before the delimiter are listed as one
     prefix."""
-    bucket, prefix = _owned_bucket(call), call.params.get("Prefix", "")
+    bucket, prefix = owned_bucket(call), call.params.get("Prefix", "")
     entries = _entries(bucket, prefix, call.params.get("Delimiter", ""))
     after = call.params.get("StartAfter", "")
     entries = [entry for entry in entries if entry.encode() > after.encode()]
     limit = min(int(call.params.get("MaxKeys", MAX_KEYS)), MAX_KEYS)
     page, token = _page(call, entries, limit)
-    contents = [_listed(call, bucket.objects[entry][-1]) for entry in page if entry in bucket.objects]
-    prefixes = [{"Prefix": _encoded(call, entry)} for entry in page if entry not in bucket.objects]
+    found = [(entry, bucket.current(entry)) for entry in page]
+    contents = [_listed(call, version) for _entry, version in found if version]
+    prefixes = [{"Prefix": _encoded(call, entry)} for entry, version in found if not version]
     shown: Result = {
         "Name": bucket.name,
         "Prefix": _encoded(call, prefix),
@@ -248,7 +253,7 @@ def _page(call: Call, entries: list[str], limit: int) -> tuple[t.Sequence[str], 
 
 def _entries(bucket: Bucket, prefix: str, delimiter: str) -> list[str]:
     found = set()
-    for key in bucket.objects:
+    for key in bucket.present():
         if not key.startswith(prefix):
             continue
         head, mark, _rest = key[len(prefix) :].partition(delimiter) if delimiter else (key, "", "")
@@ -271,8 +276,8 @@ def _encoded(call: Call, text: str) -> str:
     return urllib.parse.quote(text, safe="/*-_.") if call.params.get("EncodingType") == "url" else text
 
 
-def _owned_bucket(call: Call) -> Bucket:
-    bucket = _bucket(call)
+def owned_bucket(call: Call) -> Bucket:
+    bucket = find_bucket(call)
     if call.params.get("ExpectedBucketOwner", bucket.account_id) != bucket.account_id:
         raise AwsError("AccessDenied", "Access Denied", 403)
     return bucket
@@ -280,19 +285,20 @@ def _owned_bucket(call: Call) -> Bucket:
 
 def _readable(call: Call) -> ObjectVersion:
     """Whoever may not list the bucket is told "denied" of objects that do not exist."""
-    bucket, key = _owned_bucket(call), call.params["Key"]
-    target = _object_target(call)
+    bucket, key = owned_bucket(call), call.params["Key"]
+    target = object_target(call)
     permission = "s3:GetObjectVersion" if "VersionId" in call.params else "s3:GetObject"
     call.world.authorizer.require(call, permission, target)
-    versions = bucket.objects.get(key)
-    if versions is None:
-        if not call.world.authorizer.decide(call, "s3:ListBucket", _bucket_target(call)).allowed:
+    versions, wanted = bucket.objects.get(key, []), call.params.get("VersionId")
+    if not versions or (wanted is None and versions[-1].is_delete_marker):
+        if not call.world.authorizer.decide(call, "s3:ListBucket", bucket_target(call)).allowed:
             raise AwsError("AccessDenied", "Access Denied", 403)
         raise AwsError("NoSuchKey", "The specified key does not exist.", 404)
-    wanted = call.params.get("VersionId")
     version = next((item for item in versions if item.version_id == wanted), None) if wanted else versions[-1]
     if version is None:
         raise AwsError("NoSuchVersion", "The specified version does not exist.", 404)
+    if version.is_delete_marker:
+        raise AwsError("MethodNotAllowed", "The specified method is not allowed against this resource.", 405)
     if "SSEKMSKeyId" in version.encryption:
         require_key(call, version.encryption["SSEKMSKeyId"], "kms:Decrypt")
     return version
@@ -321,7 +327,7 @@ def _etag(body: bytes, encryption: dict[str, str]) -> str:
     return f'"{hashlib.md5(body + salt).hexdigest()}"'  # noqa: S324  # what S3 uses, not a secret
 
 
-def _next_version(call: Call, bucket: Bucket) -> str | None:
+def next_version(call: Call, bucket: Bucket) -> str | None:
     if bucket.versioning is None:
         return None
     if bucket.versioning == "Suspended":
@@ -330,10 +336,12 @@ def _next_version(call: Call, bucket: Bucket) -> str | None:
     return ids.digest("version", bucket.name, call.world.buckets.versions, length=32)
 
 
-def _encryption(call: Call) -> dict[str, str]:
-    """With S3's own keys unless a key of KMS is asked for, which has to exist and may need a permission."""
-    kind = call.params.get("ServerSideEncryption", "AES256")
-    key = call.params.get("SSEKMSKeyId")
+def _encryption(call: Call, bucket: Bucket) -> dict[str, str]:
+    """As asked for, or as the bucket says. A key of KMS has to exist, and needs a permission."""
+    kind, key = call.params.get("ServerSideEncryption"), call.params.get("SSEKMSKeyId")
+    if kind is None and key is None:
+        kind, key = ("aws:kms", bucket.kms_key) if bucket.kms_key else ("AES256", None)
+    kind = kind or "AES256"
     if kind == "AES256" and key is None:
         return {"ServerSideEncryption": kind}
     if kind != "aws:kms":

@@ -22,7 +22,7 @@ from . import ids
 from .clock import parse_duration, parse_moment
 from .iam_report import render
 from .managed_policies import aws_managed
-from .policy import PolicyError, parse_policy
+from .policy import Kind, PolicyError, parse_policy
 from .settings import Settings
 from .state import (
     ROOT,
@@ -123,7 +123,7 @@ def _tag_character(character: str) -> bool:
     return character in "_.:/=+-@" or unicodedata.category(character)[0] in "LZN"
 
 
-def check_document(document: t.Any, where: str, kind: t.Literal["identity", "trust"] = "identity") -> Document:
+def check_document(document: t.Any, where: str, kind: Kind = "identity") -> Document:
     """A policy document that the evaluator understands."""
     try:
         parse_policy(document, kind)
@@ -342,7 +342,7 @@ class _AccountLoader:
         account.organization_id = check_organization(spec.get("organization_id"), self.where)
         account.scps = [check_document(item, f"{self.where}, scp") for item in spec.get("scp") or []]
         account.password_max_age_days = spec.get("password_max_age_days")
-        account.kms_keys = spec.get("kms_keys")
+        account.kms_keys = self.kms_keys(spec.get("kms_keys"))
         account.disabled_regions = check_disabled_regions(account, spec.get("disabled_regions") or [])
         for item in spec.get("managed_policies") or []:
             self.managed_policy(item)
@@ -360,6 +360,17 @@ class _AccountLoader:
             self.unassigned_device(item)
         self.report(spec.get("credential_report"))
         return account
+
+    def kms_keys(self, items: list[str | Spec] | None) -> dict[str, Document | None] | None:
+        if items is None:
+            return None
+        keys: dict[str, Document | None] = {}
+        for item in items:
+            spec = {"id": item} if isinstance(item, str) else item
+            check_keys(spec, "id policy", f"{self.where}, kms_keys")
+            where, policy = f"{self.where}, key {spec['id']}", spec.get("policy")
+            keys[spec["id"]] = None if policy is None else check_document(policy, where, "resource")
+        return keys
 
     def managed_policy(self, spec: Spec) -> None:
         where = f"{self.where}, policy {spec.get('name')}"

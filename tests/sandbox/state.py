@@ -205,7 +205,7 @@ class Account:
     users_by_id: dict[str, User] = field(default_factory=dict)
     keys: dict[str, tuple[User | Root, AccessKey]] = field(default_factory=dict)  # by access key id
     password_max_age_days: int | None = None
-    kms_keys: list[str] | None = None
+    kms_keys: dict[str, Document | None] | None = None  # by id or ARN: the key's policy
     disabled_regions: frozenset[str] = frozenset()  # of those that an account must opt in to
     report: CredentialReport | None = None
     tokens: dict[str, Oath] = field(

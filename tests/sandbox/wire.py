@@ -85,13 +85,16 @@ class HttpRequest:
     query: str
     headers: dict[str, str]  # names in lower case
     body: bytes
+    secure: bool = True  # whether it came by TLS
 
     @classmethod
     def of(cls, method: str, url: str, headers: t.Iterable[tuple[str, str]], body: bytes) -> HttpRequest:
         parts = urllib.parse.urlsplit(url)
         named = {name.lower(): value for name, value in headers}
         named.setdefault("host", parts.netloc)
-        return cls(method, parts.path or "/", parts.query, named, body)
+        # A custom endpoint stands in the place of one of AWS's, which would be asked by TLS.
+        plain = parts.scheme == "http" and (parts.hostname or "").endswith((".amazonaws.com", ".amazonaws.com.cn"))
+        return cls(method, parts.path or "/", parts.query, named, body, secure=not plain)
 
     def credential(self) -> Credential | None:
         match = _CREDENTIAL.match(self.headers.get("authorization", ""))

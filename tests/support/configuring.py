@@ -16,26 +16,41 @@ from sandbox.clock import VirtualClock
 from support.enrolling import ACCOUNT_ID, ENROLL_ROLE, enroll_role
 from support.fleet import BASE_ACCOUNT, Fleet, Json, Outcome, account, by_role
 
+# Each role has another, and asks in whose name it is assumed.
+EXTERNAL_ID, WRITE_EXTERNAL_ID = "that-of-the-audit-role", "that-of-the-enrolling-role"
 PROFILES = {"base": {"account_id": BASE_ACCOUNT, "user": "pipeline"}}
 READS = "Get|List|AssumeRole$|GenerateCredentialReport$"
 
 
 def role(account_id: str) -> Json:
-    """The role that enrolls, which the base user may assume."""
+    """The role that enrolls, which the base user may assume in somebody's name, with an external id of its own."""
     made: Json = json.loads(json.dumps(enroll_role()).replace(ACCOUNT_ID, account_id))
-    made["trust_policy"]["Statement"][0]["Principal"]["AWS"] = f"arn:aws:iam::{BASE_ACCOUNT}:user/pipeline"
+    made["trust_policy"]["Statement"][0] |= {
+        "Principal": {"AWS": f"arn:aws:iam::{BASE_ACCOUNT}:user/pipeline"},
+        "Action": ["sts:AssumeRole", "sts:SetSourceIdentity"],
+        "Condition": {
+            "StringEquals": {"sts:ExternalId": WRITE_EXTERNAL_ID},
+            "StringLike": {"sts:SourceIdentity": "*@example.com"},
+        },
+    }
     return made
 
 
 def member(account_id: str, *users: Json, **more: t.Any) -> Json:
-    made = account(account_id, *users, **more)
+    made = account(account_id, *users, external_id=EXTERNAL_ID, source_identity="jane@*", **more)
     made["roles"].append(role(account_id))
     made["groups"] = [{"name": name} for name in ("alone", "later", "tokens")]
     return made
 
 
 def host(account_id: str) -> Json:
-    return by_role(account_id, console_mfa_write_assume_role_arn=f"arn:aws:iam::{account_id}:role/{ENROLL_ROLE}")
+    return by_role(
+        account_id,
+        console_mfa_external_id=EXTERNAL_ID,
+        console_mfa_write_assume_role_arn=f"arn:aws:iam::{account_id}:role/{ENROLL_ROLE}",
+        console_mfa_write_external_id=WRITE_EXTERNAL_ID,
+        console_mfa_source_identity="jane@example.com",
+    )
 
 
 class Desk:

@@ -25,20 +25,26 @@ AUDIT_ROLE = "console-mfa-audit"
 
 
 def account(
-    account_id: str, *users: Json, audit: Json | None = None, external_id: str | None = None, partition: str = "aws"
+    account_id: str,
+    *users: Json,
+    audit: Json | None = None,
+    external_id: str | None = None,
+    source_identity: str | None = None,
+    partition: str = "aws",
 ) -> Json:
     """An account of a scenario, with a role to read it that the base user may assume.
 
     :param audit: the role's inline policy; by default it has SecurityAudit
     :param external_id: what the role's trust policy asks for
+    :param source_identity: a pattern of those that it asks for
     """
     trust: Json = {
         "Effect": "Allow",
         "Principal": {"AWS": f"arn:{partition}:iam::{BASE_ACCOUNT}:user/pipeline"},
-        "Action": "sts:AssumeRole",
+        "Action": ["sts:AssumeRole", "sts:SetSourceIdentity"],
     }
-    if external_id:
-        trust["Condition"] = {"StringEquals": {"sts:ExternalId": external_id}}
+    asked = {"StringEquals": {"sts:ExternalId": external_id}, "StringLike": {"sts:SourceIdentity": source_identity}}
+    trust["Condition"] = {operator: keys for operator, keys in asked.items() if None not in keys.values()}
     role: Json = {"name": AUDIT_ROLE, "trust_policy": document(trust)}
     if audit is None:
         role["attached"] = ["SecurityAudit"]
@@ -53,7 +59,7 @@ def document(*statements: Json) -> Json:
 
 def base_account() -> Json:
     """The account whose user assumes the roles of the others, and a role whose credentials have expired."""
-    allowed = document({"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"})
+    allowed = document({"Effect": "Allow", "Action": ["sts:AssumeRole", "sts:SetSourceIdentity"], "Resource": "*"})
     trust = document({"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"})
     return {
         "account_id": BASE_ACCOUNT,

@@ -2,7 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The policies that the collection ships, as roles of the sandbox."""
+"""The policies that the collection ships, as roles of the sandbox.
+
+They are in docs/policies, one by one, and in the template for the accounts of a fleet. Roles have them from the template;
+``test_cloudformation.py`` holds that they are the same.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ import copy
 import json
 import pathlib
 
+from support.cloudformation import Stack
 from support.observing import ACCOUNT_ID, Json, Spec
 
 FOLDER = pathlib.Path(__file__).parents[2] / "docs" / "policies"
@@ -24,7 +29,27 @@ def files() -> dict[str, Json]:
     return {str(path.relative_to(FOLDER).with_suffix("")): json.loads(path.read_text("utf-8")) for path in found}
 
 
+def in_the_template() -> dict[str, Json]:
+    """The permissions of all roles of the template with everything that can be switched on, by the file that has the
+    same."""
+    switches = (
+        "Audit",
+        "ReadSignIns",
+        "SimulatePolicies",
+        "Enroll",
+        "SeedsInSecretsManager",
+        "CheckCodesWithSeeds",
+        "Remove",
+    )
+    stack = Stack(
+        "spoke-roles", ACCOUNT_ID, OrganizationId="o-exampleorgid", SeedKeyArn=KEY, **dict.fromkeys(switches, "true")
+    )
+    found = [item for made in stack.roles() for item in made["inline_policies"]]
+    return {item["name"].replace("-", "/", 1): item["document"] for item in found}
+
+
 FILES = files()
+SHIPPED = in_the_template()
 # What is attached to roles, and what says who may assume them.
 PERMISSIONS = {
     name: document for name, document in FILES.items() if name.split("/")[0] in ROLES and "trust" not in name
@@ -53,8 +78,8 @@ def without(document: Json, action: str | None) -> Json | None:
 
 
 def role(name: str, *names: str, missing: str | None = None) -> Spec:
-    """A role with these files as its only policies, which the account itself may assume."""
-    found = [(file.replace("/", "-"), without(FILES[file], missing)) for file in names]
+    """A role with these as its only policies, by the names of their files, which the account itself may assume."""
+    found = [(file.replace("/", "-"), without(SHIPPED[file], missing)) for file in names]
     principal = {"AWS": f"arn:aws:iam::{ACCOUNT_ID}:root"}
     statement = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
     return {
