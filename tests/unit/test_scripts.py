@@ -81,13 +81,13 @@ def test_a_named_python_is_taken(tmp_path: pathlib.Path) -> None:
     assert (found.returncode, found.stdout.strip()) == (0, str(REAL_PYTHON))
 
 
-# --- fetch_amazon_aws.py ---
+# --- fetch_collection.py ---
 
 
 @pytest.fixture
 def fetch(load: Load, monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
     """The script, with a small wheel in the place of the download."""
-    module = load("fetch_amazon_aws")
+    module = load("fetch_collection")
 
     def download(requirements: pathlib.Path, folder: pathlib.Path) -> pathlib.Path:
         wheel = folder / "ansible-1-py3-none-any.whl"
@@ -121,12 +121,39 @@ def files(folder: pathlib.Path) -> list[str]:
 INSTALLED = ["ansible_collections/amazon/aws/.from-wheel", "ansible_collections/amazon/aws/MANIFEST.json"]
 
 
-def test_nothing_but_amazon_aws_is_unpacked(
+def test_nothing_but_the_collection_is_unpacked(
     fetch: types.ModuleType, pins: pathlib.Path, site_packages: pathlib.Path
 ) -> None:
-    fetch.install(pins, site_packages)
+    fetch.install("amazon.aws", pins, site_packages)
 
     assert files(site_packages) == INSTALLED
+
+
+def test_each_collection_has_its_place(
+    fetch: types.ModuleType, pins: pathlib.Path, site_packages: pathlib.Path
+) -> None:
+    fetch.install("amazon.aws", pins, site_packages)
+    fetch.install("community.other", pins, site_packages)
+
+    other = [name.replace("amazon/aws", "community/other") for name in INSTALLED]
+    assert files(site_packages) == sorted(INSTALLED + other)
+
+
+@pytest.mark.parametrize(
+    ("collection", "reason"),
+    [
+        ("amazon", "is no name of a collection"),
+        ("amazon.aws/..", "is no name of a collection"),
+        ("amazon.other", "has no collection amazon.other"),
+    ],
+)
+def test_a_collection_that_the_wheel_has_not_is_refused(
+    collection: str, reason: str, fetch: types.ModuleType, pins: pathlib.Path, site_packages: pathlib.Path
+) -> None:
+    with pytest.raises(ValueError, match=reason):
+        fetch.install(collection, pins, site_packages)
+
+    assert files(site_packages) == []
 
 
 def test_a_half_unpacked_collection_is_replaced(
@@ -136,7 +163,7 @@ def test_a_half_unpacked_collection_is_replaced(
     half.mkdir(parents=True)
     (half / "left-over.py").touch()
 
-    fetch.install(pins, site_packages)
+    fetch.install("amazon.aws", pins, site_packages)
 
     assert files(site_packages) == INSTALLED
 
@@ -144,10 +171,10 @@ def test_a_half_unpacked_collection_is_replaced(
 def test_another_pin_replaces_the_collection(
     fetch: types.ModuleType, pins: pathlib.Path, site_packages: pathlib.Path
 ) -> None:
-    fetch.install(pins, site_packages)
+    fetch.install("amazon.aws", pins, site_packages)
     pins.write_text("ansible==2")
 
-    fetch.install(pins, site_packages)
+    fetch.install("amazon.aws", pins, site_packages)
 
     assert (site_packages / INSTALLED[1]).read_text() == "ansible==2"
 
@@ -155,10 +182,10 @@ def test_another_pin_replaces_the_collection(
 def test_a_second_run_downloads_nothing(
     fetch: types.ModuleType, pins: pathlib.Path, site_packages: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fetch.install(pins, site_packages)
+    fetch.install("amazon.aws", pins, site_packages)
     monkeypatch.setattr(fetch, "download", lambda *_arguments: pytest.fail("downloaded again"))
 
-    fetch.install(pins, site_packages)
+    fetch.install("amazon.aws", pins, site_packages)
 
     assert files(site_packages) == INSTALLED
 
@@ -166,7 +193,7 @@ def test_a_second_run_downloads_nothing(
 def test_a_failed_download_leaves_what_was_there(
     fetch: types.ModuleType, pins: pathlib.Path, site_packages: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fetch.install(pins, site_packages)
+    fetch.install("amazon.aws", pins, site_packages)
     pins.write_text("ansible==2")
 
     def refuse(*_arguments: object) -> pathlib.Path:
@@ -174,7 +201,7 @@ def test_a_failed_download_leaves_what_was_there(
 
     monkeypatch.setattr(fetch, "download", refuse)
     with pytest.raises(subprocess.CalledProcessError):
-        fetch.install(pins, site_packages)
+        fetch.install("amazon.aws", pins, site_packages)
 
     assert files(site_packages) == INSTALLED
     assert (site_packages / INSTALLED[1]).read_text() == "ansible==1"
