@@ -207,6 +207,66 @@ def test_a_failed_download_leaves_what_was_there(
     assert (site_packages / INSTALLED[1]).read_text() == "ansible==1"
 
 
+# --- check_execution_environment.py ---
+
+
+CONTAINERFILE = 'ARG ANSIBLE_INSTALL_REFS="ansible-core==2 ansible-runner==3"\n'
+IMAGE = {"ansible-core": "2", "ansible-runner": "3", "boto3": "4", "botocore": "5", "pyotp": "6"}
+
+
+@pytest.fixture
+def image(load: Load, monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
+    """The script; the gates run on the versions of IMAGE, and on an amazon.aws that nobody looks at."""
+    module = load("check_execution_environment")
+    monkeypatch.setattr(module, "tested_versions", lambda: IMAGE)
+    monkeypatch.setattr(module, "collection_problems", lambda *_arguments: [])
+    return module
+
+
+@pytest.mark.parametrize(
+    ("lines", "problems"),
+    [
+        (["boto3==4", "botocore==5", "pyotp==6"], []),
+        (["boto3==4", "botocore==7", "pyotp==6"], ["botocore is 7 in the image, and 5 in the tests"]),
+        (["boto3==4", "botocore==5"], ["pyotp is not pinned for the image"]),
+        (
+            ["boto3==4", "botocore==5", "pyotp==6", "other==1"],
+            ["other is 1 in the image, and None in the tests"],
+        ),
+    ],
+    ids=["as tested", "another version", "not pinned", "not tested"],
+)
+def test_an_image_has_what_was_tested(
+    lines: list[str], problems: list[str], image: types.ModuleType, tmp_path: pathlib.Path
+) -> None:
+    (tmp_path / "_build").mkdir()
+    (tmp_path / "Containerfile").write_text(CONTAINERFILE)
+    (tmp_path / "_build" / "requirements.txt").write_text("\n".join(lines))
+
+    assert image.context_problems(tmp_path, tmp_path / "archive.tar.gz") == problems
+
+
+def test_an_image_without_an_exact_version_is_refused(image: types.ModuleType) -> None:
+    with pytest.raises(ValueError, match="boto3>=1 is no exact version"):
+        image.pins(["boto3>=1"])
+
+
+def test_what_a_collection_asks_for_is_in_the_image(image: types.ModuleType) -> None:
+    stated = [
+        line for line in (ROOT / "requirements.txt").read_text().splitlines() if line and not line.startswith("#")
+    ]
+    asked = {
+        image.OWN: [image.Requirement(line) for line in stated],
+        image.AMAZON: [image.Requirement("other>=1")],
+    }
+    bounds = {image.Requirement(line).name: line.partition(">=")[2] for line in stated}
+
+    assert image.requirement_problems(asked, bounds | {"other": "1"}) == []
+    assert image.requirement_problems(asked, bounds) == ["amazon.aws asks for other>=1, and the image has None"]
+    asked[image.OWN].pop()
+    assert any("requirements.txt has" in problem for problem in image.requirement_problems(asked, bounds))
+
+
 # --- run_ansible_test.py ---
 
 
