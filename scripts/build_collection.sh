@@ -3,7 +3,8 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Build the collection archive into dist/ and check it with the importer that Galaxy runs.
+# Build the collection archive into dist/, check it with the importer that Galaxy runs, and check what an image with it
+# would be built from.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -15,6 +16,10 @@ archive=$(cd dist && echo "$PWD"/*.tar.gz)
 echo
 echo "Files of the archive:"
 tar -tzf "$archive" | sort
+
+echo
+python scripts/check_execution_environment.py "$archive"
+echo
 
 # ansible-lint and the other linters ran on the checkout already.
 cat >.build/importer/importer.cfg <<'CONFIG'

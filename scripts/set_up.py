@@ -31,7 +31,8 @@ class Leg:
 
     folder: str
     pins: str
-    amazon_aws: str
+    collections: dict[str, str]
+    """Collections that others made, each with the file that pins the wheel it is in."""
     covered_by: tuple[str, ...] = ()
     """Legs of the same folder whose pins hold all of these too."""
     with_node: bool = False
@@ -45,10 +46,11 @@ class Leg:
         return self.venv / "bin" / "python"
 
 
+AMAZON_AWS = {"amazon.aws": "requirements-amazon-aws.txt"}
 LEGS = {
-    "demo": Leg(".venv", "requirements-demo.txt", "requirements-amazon-aws.txt", covered_by=("dev",)),
-    "dev": Leg(".venv", "requirements-dev.txt", "requirements-amazon-aws.txt", with_node=True),
-    "oldest": Leg(".venv-oldest", "requirements-oldest.txt", "requirements-amazon-aws-oldest.txt"),
+    "demo": Leg(".venv", "requirements-demo.txt", AMAZON_AWS, covered_by=("dev",)),
+    "dev": Leg(".venv", "requirements-dev.txt", AMAZON_AWS | {"awx.awx": "requirements-awx.txt"}, with_node=True),
+    "oldest": Leg(".venv-oldest", "requirements-oldest.txt", {"amazon.aws": "requirements-amazon-aws-oldest.txt"}),
 }
 
 
@@ -73,7 +75,7 @@ def run(step: str, command: list[str], cwd: pathlib.Path = ROOT) -> None:
 
 def digest(leg: Leg) -> str:
     """What the pins of a leg ask for, in one word."""
-    content = b"\0".join((ROOT / name).read_bytes() for name in (leg.pins, leg.amazon_aws))
+    content = b"\0".join((ROOT / name).read_bytes() for name in (leg.pins, *leg.collections.values()))
     return hashlib.sha256(content).hexdigest()
 
 
@@ -117,11 +119,9 @@ def install_packages(leg: Leg) -> None:
         [*pip, "install", "--no-deps", "--require-hashes", "--requirement", leg.pins],
     )
     run("Checking the installed packages", [str(leg.python), "-m", "pip", "check"])
-    print(f"   adding the collection amazon.aws from {leg.amazon_aws}", flush=True)
-    run(
-        "Adding amazon.aws",
-        [str(leg.python), "scripts/fetch_amazon_aws.py", leg.amazon_aws],
-    )
+    for collection, pins in leg.collections.items():
+        print(f"   adding the collection {collection} from {pins}", flush=True)
+        run(f"Adding {collection}", [str(leg.python), "scripts/fetch_collection.py", collection, pins])
 
 
 def node_packages(lock: pathlib.Path) -> dict[str, object]:

@@ -81,13 +81,13 @@ def test_a_named_python_is_taken(tmp_path: pathlib.Path) -> None:
     assert (found.returncode, found.stdout.strip()) == (0, str(REAL_PYTHON))
 
 
-# --- fetch_amazon_aws.py ---
+# --- fetch_collection.py ---
 
 
 @pytest.fixture
 def fetch(load: Load, monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
     """The script, with a small wheel in the place of the download."""
-    module = load("fetch_amazon_aws")
+    module = load("fetch_collection")
 
     def download(requirements: pathlib.Path, folder: pathlib.Path) -> pathlib.Path:
         wheel = folder / "ansible-1-py3-none-any.whl"
@@ -121,12 +121,39 @@ def files(folder: pathlib.Path) -> list[str]:
 INSTALLED = ["ansible_collections/amazon/aws/.from-wheel", "ansible_collections/amazon/aws/MANIFEST.json"]
 
 
-def test_nothing_but_amazon_aws_is_unpacked(
+def test_nothing_but_the_collection_is_unpacked(
     fetch: types.ModuleType, pins: pathlib.Path, site_packages: pathlib.Path
 ) -> None:
-    fetch.install(pins, site_packages)
+    fetch.install("amazon.aws", pins, site_packages)
 
     assert files(site_packages) == INSTALLED
+
+
+def test_each_collection_has_its_place(
+    fetch: types.ModuleType, pins: pathlib.Path, site_packages: pathlib.Path
+) -> None:
+    fetch.install("amazon.aws", pins, site_packages)
+    fetch.install("community.other", pins, site_packages)
+
+    other = [name.replace("amazon/aws", "community/other") for name in INSTALLED]
+    assert files(site_packages) == sorted(INSTALLED + other)
+
+
+@pytest.mark.parametrize(
+    ("collection", "reason"),
+    [
+        ("amazon", "is no name of a collection"),
+        ("amazon.aws/..", "is no name of a collection"),
+        ("amazon.other", "has no collection amazon.other"),
+    ],
+)
+def test_a_collection_that_the_wheel_has_not_is_refused(
+    collection: str, reason: str, fetch: types.ModuleType, pins: pathlib.Path, site_packages: pathlib.Path
+) -> None:
+    with pytest.raises(ValueError, match=reason):
+        fetch.install(collection, pins, site_packages)
+
+    assert files(site_packages) == []
 
 
 def test_a_half_unpacked_collection_is_replaced(
@@ -136,7 +163,7 @@ def test_a_half_unpacked_collection_is_replaced(
     half.mkdir(parents=True)
     (half / "left-over.py").touch()
 
-    fetch.install(pins, site_packages)
+    fetch.install("amazon.aws", pins, site_packages)
 
     assert files(site_packages) == INSTALLED
 
@@ -144,10 +171,10 @@ def test_a_half_unpacked_collection_is_replaced(
 def test_another_pin_replaces_the_collection(
     fetch: types.ModuleType, pins: pathlib.Path, site_packages: pathlib.Path
 ) -> None:
-    fetch.install(pins, site_packages)
+    fetch.install("amazon.aws", pins, site_packages)
     pins.write_text("ansible==2")
 
-    fetch.install(pins, site_packages)
+    fetch.install("amazon.aws", pins, site_packages)
 
     assert (site_packages / INSTALLED[1]).read_text() == "ansible==2"
 
@@ -155,10 +182,10 @@ def test_another_pin_replaces_the_collection(
 def test_a_second_run_downloads_nothing(
     fetch: types.ModuleType, pins: pathlib.Path, site_packages: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fetch.install(pins, site_packages)
+    fetch.install("amazon.aws", pins, site_packages)
     monkeypatch.setattr(fetch, "download", lambda *_arguments: pytest.fail("downloaded again"))
 
-    fetch.install(pins, site_packages)
+    fetch.install("amazon.aws", pins, site_packages)
 
     assert files(site_packages) == INSTALLED
 
@@ -166,7 +193,7 @@ def test_a_second_run_downloads_nothing(
 def test_a_failed_download_leaves_what_was_there(
     fetch: types.ModuleType, pins: pathlib.Path, site_packages: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fetch.install(pins, site_packages)
+    fetch.install("amazon.aws", pins, site_packages)
     pins.write_text("ansible==2")
 
     def refuse(*_arguments: object) -> pathlib.Path:
@@ -174,10 +201,70 @@ def test_a_failed_download_leaves_what_was_there(
 
     monkeypatch.setattr(fetch, "download", refuse)
     with pytest.raises(subprocess.CalledProcessError):
-        fetch.install(pins, site_packages)
+        fetch.install("amazon.aws", pins, site_packages)
 
     assert files(site_packages) == INSTALLED
     assert (site_packages / INSTALLED[1]).read_text() == "ansible==1"
+
+
+# --- check_execution_environment.py ---
+
+
+CONTAINERFILE = 'ARG ANSIBLE_INSTALL_REFS="ansible-core==2 ansible-runner==3"\n'
+IMAGE = {"ansible-core": "2", "ansible-runner": "3", "boto3": "4", "botocore": "5", "pyotp": "6"}
+
+
+@pytest.fixture
+def image(load: Load, monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
+    """The script; the gates run on the versions of IMAGE, and on an amazon.aws that nobody looks at."""
+    module = load("check_execution_environment")
+    monkeypatch.setattr(module, "tested_versions", lambda: IMAGE)
+    monkeypatch.setattr(module, "collection_problems", lambda *_arguments: [])
+    return module
+
+
+@pytest.mark.parametrize(
+    ("lines", "problems"),
+    [
+        (["boto3==4", "botocore==5", "pyotp==6"], []),
+        (["boto3==4", "botocore==7", "pyotp==6"], ["botocore is 7 in the image, and 5 in the tests"]),
+        (["boto3==4", "botocore==5"], ["pyotp is not pinned for the image"]),
+        (
+            ["boto3==4", "botocore==5", "pyotp==6", "other==1"],
+            ["other is 1 in the image, and None in the tests"],
+        ),
+    ],
+    ids=["as tested", "another version", "not pinned", "not tested"],
+)
+def test_an_image_has_what_was_tested(
+    lines: list[str], problems: list[str], image: types.ModuleType, tmp_path: pathlib.Path
+) -> None:
+    (tmp_path / "_build").mkdir()
+    (tmp_path / "Containerfile").write_text(CONTAINERFILE)
+    (tmp_path / "_build" / "requirements.txt").write_text("\n".join(lines))
+
+    assert image.context_problems(tmp_path, tmp_path / "archive.tar.gz") == problems
+
+
+def test_an_image_without_an_exact_version_is_refused(image: types.ModuleType) -> None:
+    with pytest.raises(ValueError, match="boto3>=1 is no exact version"):
+        image.pins(["boto3>=1"])
+
+
+def test_what_a_collection_asks_for_is_in_the_image(image: types.ModuleType) -> None:
+    stated = [
+        line for line in (ROOT / "requirements.txt").read_text().splitlines() if line and not line.startswith("#")
+    ]
+    asked = {
+        image.OWN: [image.Requirement(line) for line in stated],
+        image.AMAZON: [image.Requirement("other>=1")],
+    }
+    bounds = {image.Requirement(line).name: line.partition(">=")[2] for line in stated}
+
+    assert image.requirement_problems(asked, bounds | {"other": "1"}) == []
+    assert image.requirement_problems(asked, bounds) == ["amazon.aws asks for other>=1, and the image has None"]
+    asked[image.OWN].pop()
+    assert any("requirements.txt has" in problem for problem in image.requirement_problems(asked, bounds))
 
 
 # --- run_ansible_test.py ---
