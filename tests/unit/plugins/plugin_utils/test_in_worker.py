@@ -251,7 +251,7 @@ def test_here_is_this_user_on_this_machine_with_this_python() -> None:
     "other",
     [
         {"transport": "ssh"},
-        {"become": object()},
+        {"become": "sudo"},
         {"async_val": 60},
         {"interpreter": "/usr/bin/python3.0"},
         {"environment": {"AWS_PROFILE": "audit", "PYTHONPATH": "/opt/patched"}},
