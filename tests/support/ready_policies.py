@@ -4,7 +4,7 @@
 
 """The policies that the collection ships, as roles of the sandbox.
 
-They are in docs/policies, one by one, and in the template for the accounts of a fleet. Roles have them from the template;
+They are in docs/policies, one by one, and in the template for the accounts of a fleet, from which roles have them here;
 ``test_cloudformation.py`` holds that they are the same.
 """
 

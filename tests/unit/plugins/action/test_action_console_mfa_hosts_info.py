@@ -48,7 +48,7 @@ def test_a_limit_that_leaves_none_is_named_as_it_can_be_shown() -> None:
     assert answer["msg"].startswith(r"--limit web\x1b[2J leaves no host of the group console_mfa_accounts")
 
 
-@pytest.mark.parametrize("arguments", [{"hosts": []}, {"accounts": [], "hosts": [], "acounts": []}])
+@pytest.mark.parametrize("arguments", [{"hosts": []}, {"accounts": [], "hosts": [], "machines": []}])
 def test_what_is_no_question_is_refused(arguments: Json) -> None:
     with pytest.raises(AnsibleActionFail):
         run(**arguments)

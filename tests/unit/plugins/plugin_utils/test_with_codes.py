@@ -36,8 +36,9 @@ def run(
     """What comes of it where the connection has pipelining or not."""
     action = plugin.__new__(plugin)
     supported = types.SimpleNamespace(is_pipelining_enabled=lambda wrap_async: pipelining and not wrap_async)
-    action._connection = types.SimpleNamespace(transport="local", become=become, **vars(supported))
-    action._task = types.SimpleNamespace(async_val=async_val)
+    shell = types.SimpleNamespace(env_prefix=lambda **_environment: "")
+    action._connection = types.SimpleNamespace(transport="local", become=become, _shell=shell, **vars(supported))
+    action._task = types.SimpleNamespace(async_val=async_val, environment=[], delegate_to=None)
     action._templar = Templar(loader=DataLoader())
     action._execute_module = lambda **_options: dict(STARTED)
     return action.run_module(arguments, {"ansible_python_interpreter": sys.executable, **(task_vars or {})})
