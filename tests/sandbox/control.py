@@ -403,7 +403,8 @@ class Control:
         ou: str | list[str] | None = None,
         tags: Tags | None = None,
     ) -> None:
-        """What its organization says of an account from now on. ``ou``: an id, or names from the root on. Its events are those of the organization's trail, which is not modelled."""
+        """What its organization says of an account from now on. ``ou``: an id, or names from the root on. Its events
+        are those of the organization's trail, which is not modelled."""
         where = f"account {account_id}"
         organization = next((one for one in self._sandbox.organizations.all if account_id in one.members), None)
         if organization is None:
