@@ -316,7 +316,8 @@ def _refuse_unreachable_management(listing: Json, way: Way) -> None:
     raise OrganizationError(
         f"the management account {account_id} cannot be reached: it has no role of the members, and the base "
         f"credentials are of the account {listing['base_account_id']}. Set management_role_arn to a role that was made "
-        "in it, run with credentials of the management account, or set management_account to leave_out and look at it by itself"
+        "in it, run with credentials of the management account, or set "
+        "management_account to leave_out and look at it by itself"
     )
 
 
