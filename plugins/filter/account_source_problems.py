@@ -53,7 +53,8 @@ EXAMPLES = r"""
     fail_msg: "{{ problems | join(' ') }}"
   vars:
     names: "{{ query('ansible.builtin.varnames', '^console_mfa_organization_') }}"
-    account_ids: "{{ groups['console_mfa_accounts'] | map('extract', hostvars) | map(attribute='console_mfa_account_id') }}"
+    account_ids: >-
+      {{ groups['console_mfa_accounts'] | map('extract', hostvars) | map(attribute='console_mfa_account_id') }}
     problems: >-
       {{ query('ansible.builtin.vars', *names)
          | iamguard.console_mfa.account_source_problems(account_ids, ansible_inventory_sources) }}

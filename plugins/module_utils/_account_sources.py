@@ -66,8 +66,8 @@ def read_sources(values: t.Iterable[object]) -> tuple[list[AccountSource], list[
             sources.append(_source(value))
         except (TypeError, KeyError, ValueError, AttributeError):
             problems.append(
-                "a variable console_mfa_organization_* is not what the inventory plugin aws_accounts writes: rename it, "
-                "or update the inventory"
+                "a variable console_mfa_organization_* is not what the inventory plugin aws_accounts writes: rename "
+                "it, or update the inventory"
             )
     return sorted(sources, key=lambda source: (source.file, source.organization_id)), problems
 
@@ -142,8 +142,8 @@ def source_problems(values: t.Iterable[object], account_ids: t.Collection[object
             more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
             problems.append(
                 f"{', '.join(missing[:_SHOWN])}{more} of {source.file} {'is' if len(missing) == 1 else 'are'} not in "
-                "the group console_mfa_accounts: nothing may take an account out of it again; leave accounts out by the "
-                "filters of that file, or by console_mfa_accounts_out_of_scope."
+                "the group console_mfa_accounts: nothing may take an account out of it again; leave accounts out by "
+                "the filters of that file, or by console_mfa_accounts_out_of_scope."
             )
     return [terminal_safe(problem) for problem in problems]
 
