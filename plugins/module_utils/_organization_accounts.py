@@ -186,9 +186,18 @@ def _host_name(account: Json, template: str) -> str:
         "partition": _partition(account),
     }
     name = clean_name(filled(template, "hostname", **values))
-    # Whatever a program could take for a number, such as 1e5 and 0x1f: there must be a letter that is none of it.
-    is_number = re.fullmatch(r"[0-9][0-9._eExX+-]*", name) or not name
-    return f"account-{name or account['account_id']}" if is_number else name
+    return f"account-{name or account['account_id']}" if not name or _is_number(name) else name
+
+
+def _is_number(name: str) -> bool:
+    """Whatever a program could take for one: 2024, 1.5, 1e5, 0x1f, inf."""
+    if re.fullmatch(r"[0-9][0-9._-]*|0[xob][0-9a-f]+", name, re.IGNORECASE):
+        return True
+    try:
+        float(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _partition(account: Json) -> str:
