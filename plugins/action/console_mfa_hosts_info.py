@@ -21,6 +21,7 @@ ARGUMENT_SPEC: t.Final = {
     "accounts": {"type": "list", "elements": "str", "required": True},
     "hosts": {"type": "list", "elements": "str", "required": True},
     "limit": {"type": "str", "default": ""},
+    "source_problems": {"type": "list", "elements": "str", "default": []},
 }
 
 # It is the first of the playbooks, so this is before there is any worker.
@@ -40,5 +41,6 @@ class ActionModule(ActionBase):
         run = set(options["hosts"])
         accounts = [name for name in options["accounts"] if name in run]
         if not accounts:
-            return result | {"failed": True, "msg": run_problem(options["accounts"], options["limit"])}
+            problem = run_problem(options["accounts"], options["limit"], options["source_problems"])
+            return result | {"failed": True, "msg": problem}
         return result | {"changed": False, "accounts": accounts}

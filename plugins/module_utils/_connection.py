@@ -139,7 +139,7 @@ def base_credentials(params: Json, environ: t.Mapping[str, str]) -> Json:
 
 
 # The services that are asked, as their endpoints are called.
-_SERVICES = ("account", "cloudtrail", "iam", "secretsmanager", "sts")
+_SERVICES = ("account", "cloudtrail", "iam", "organizations", "secretsmanager", "sts")
 _REGION = re.compile(r"[a-z]+(-[a-z]+)+(-[0-9]+)?")
 
 
@@ -166,14 +166,16 @@ def _is_service(labels: list[str]) -> bool:
     )
 
 
-def connect(params: Json, environ: t.Mapping[str, str] | None = None) -> Connection:
+def connect(params: Json, environ: t.Mapping[str, str] | None = None, *, whichever_account: bool = False) -> Connection:
     """From the module's options to a proven connection. Raises `AwsCallError` with one clear message for what is wrong.
 
     At most two calls: AssumeRole, where a role is set, and GetCallerIdentity, which must answer with the account and
-    the partition that are expected.
+    the partition that are expected. ``whichever_account``: none is expected where ``account_id`` is not set, as when
+    accounts are still to be found.
     """
     environ = os.environ if environ is None else environ
-    check_account_id(params["account_id"])
+    if params["account_id"] is not None or not whichever_account:
+        check_account_id(params["account_id"])
     maker = _ClientMaker(params, environ)
     maker.check_role()
     log = CallLog()
@@ -241,7 +243,7 @@ class _ClientMaker:
                 f" are in {self.partition}: no role chain crosses partitions, set region and profile for {partition}"
             )
             refuse("AssumeRole", "WrongPartition", message)
-        if account_id != self._params["account_id"]:
+        if self._params["account_id"] not in (None, account_id):
             message = (
                 f"the role {arn} is in account {account_id}, not in the expected account {self._params['account_id']}"
             )
@@ -343,8 +345,8 @@ def _explain(error: CallError) -> CallError:
     return dataclasses.replace(error, message=f"{advice} ({error.message})") if advice else error
 
 
-def _check_identity(identity: Json, account_id: str, partition: str) -> None:
-    if identity["Account"] != account_id:
+def _check_identity(identity: Json, account_id: str | None, partition: str) -> None:
+    if account_id not in (None, identity["Account"]):
         message = f"these credentials ({identity['Arn']}) are not of the expected account {account_id}"
         refuse("GetCallerIdentity", "WrongAccount", message)
     actual = identity["Arn"].split(":")[1]

@@ -96,10 +96,11 @@ def account_id_problem(value: object, where: str) -> str | None:
     return None
 
 
-def run_problem(accounts: t.Sequence[str], limit: str) -> str:
-    """Return why a run has no account to look at: the inventory has none, or ``--limit`` leaves none of these."""
+def run_problem(accounts: t.Sequence[str], limit: str, source_problems: t.Sequence[str] = ()) -> str:
+    """Return why a run has no account to look at: the inventory has none, which is where its sources have a problem, or
+    ``--limit`` leaves none of these."""
     if not accounts:
-        return _NO_ACCOUNT
+        return "\n".join(source_problems) or _NO_ACCOUNT
     return (
         f"--limit {terminal_safe(limit)} leaves no host of the group {GROUP}, so nothing would be looked at: name hosts"
         " of this group, or leave --limit out. Each AWS account is a host of it."

@@ -451,6 +451,71 @@ def delete_virtual_mfa_device(client: t.Any, serial_number: str) -> None:
     client.delete_virtual_mfa_device(SerialNumber=serial_number)
 
 
+# ----------------------------------------------------------------------------------------------------- Organizations
+
+# As many a page as Organizations allows (its API reference, MaxResults). A page can be empty although there are more.
+_ORGANIZATION_PAGE_SIZE = 20
+
+
+def _organization_pages(client: t.Any, operation: str, key: str, **kwargs: t.Any) -> list[Json]:
+    paging = {"PageSize": _ORGANIZATION_PAGE_SIZE}
+    pages = client.get_paginator(operation).paginate(**kwargs, PaginationConfig=paging)
+    return [item for page in pages for item in page.get(key, [])]
+
+
+@_operation("organizations", "DescribeOrganization", absent=("AWSOrganizationsNotInUseException",))
+def describe_organization(client: t.Any) -> Json | None:
+    """``{Id, MasterAccountId}`` of the caller's organization, or None: its account is in none."""
+    organization = client.describe_organization()["Organization"]
+    return {key: organization[key] for key in ("Id", "MasterAccountId")}
+
+
+@_operation("organizations", "ListAccounts")
+def list_accounts(client: t.Any) -> list[Json]:
+    """Every account of the organization as Organizations has it; which keys there are depends on the service's and on
+    botocore's age: State, the older Status, Paths."""
+    return _organization_pages(client, "list_accounts", "Accounts")
+
+
+@_operation("organizations", "ListAccountsForParent")
+def list_accounts_for_parent(client: t.Any, parent_id: str) -> list[str]:
+    """The ids of the accounts in a root or unit itself, without those in units below."""
+    return [
+        item["Id"] for item in _organization_pages(client, "list_accounts_for_parent", "Accounts", ParentId=parent_id)
+    ]
+
+
+@_operation("organizations", "ListRoots")
+def list_roots(client: t.Any) -> list[Json]:
+    """``[{Id, Name}]``; an organization has one."""
+    roots = _organization_pages(client, "list_roots", "Roots")
+    return [{key: item[key] for key in ("Id", "Name")} for item in roots]
+
+
+@_operation("organizations", "ListOrganizationalUnitsForParent")
+def list_organizational_units(client: t.Any, parent_id: str) -> list[Json]:
+    """``[{Id, Name}]`` of the units right below a root or unit."""
+    units = _organization_pages(
+        client, "list_organizational_units_for_parent", "OrganizationalUnits", ParentId=parent_id
+    )
+    return [{key: item[key] for key in ("Id", "Name")} for item in units]
+
+
+@_operation("organizations", "ListDelegatedAdministrators")
+def list_delegated_administrators(client: t.Any) -> list[str]:
+    """The ids of the accounts that administer some service for the organization."""
+    return [
+        item["Id"] for item in _organization_pages(client, "list_delegated_administrators", "DelegatedAdministrators")
+    ]
+
+
+@_operation("organizations", "ListTagsForResource")
+def list_organization_tags(client: t.Any, resource_id: str) -> dict[str, str]:
+    """The tags of an account or unit. This operation has no size of a page."""
+    pages = client.get_paginator("list_tags_for_resource").paginate(ResourceId=resource_id)
+    return {item["Key"]: item["Value"] for page in pages for item in page.get("Tags", [])}
+
+
 # --------------------------------------------------------------------------------------------------- Secrets Manager
 
 

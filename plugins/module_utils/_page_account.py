@@ -193,7 +193,7 @@ def statement(view: AccountView) -> tuple[Tone, str]:
     """What the account comes down to, in a sentence."""
     record = view.record
     if view.level is Level.LEFT_OUT:
-        return Tone.OFF, "This account is left out by decision."
+        return Tone.OFF, "This account is left out."
     if not view.reliable or record is None:
         return (
             Tone.RED,

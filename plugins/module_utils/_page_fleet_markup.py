@@ -27,6 +27,8 @@ TEMPLATE: t.Final = """
 <p class="meta">Report of {{ words.minute(now) }}.
 {% if references %}Policy {{ references|join(", ") }}. {% endif %}
 {% if counts_only %}This page names no user, device or principal.{% endif %}</p>
+{% for one in lists %}<p class="meta">{{ one }}.</p>
+{% endfor %}
 {{ navigation(sections) }}
 </header>
 <main class="wrap" id="main">

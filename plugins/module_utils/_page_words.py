@@ -72,7 +72,7 @@ STATUSES: t.Final[t.Mapping[str, str]] = {
     "failed": "Failed",
     "stale": "Too old",
     "missing": "No record",
-    "left_out": "Left out by decision",
+    "left_out": "Left out",
 }
 
 WHO: t.Final[t.Mapping[str, str]] = {"user": "The user", "help_desk": "Help desk", "operator": "Operator"}

@@ -18,6 +18,7 @@ import dataclasses
 import datetime as dt
 import typing as t
 
+from ._account_sources import AccountSource, left_out
 from ._fleet import FleetCheck, account_id_problem
 from ._report_numbers import Kind, Mapping, is_number, judged, number, numbers_problem, sums, verdict_texts
 
@@ -32,7 +33,8 @@ RED_STATUS = ("failed", "missing", "stale", "incomplete")
 
 Status = t.Literal["complete", "incomplete", "failed", "stale", "missing", "left_out"]
 
-#: name: host of the inventory ("" for an account that only a decision to leave it out names). status: of the reading.
+#: name: host of the inventory ("" for an account that only a decision to leave it out names; the account's own name
+#: where its organization's inventory leaves it out). status: of the reading.
 #: red: whether the account makes the run fail; reasons: why. compliant, rollout_complete: as iam_mfa_validate says,
 #: but True only of what is complete and recent, and None where there is no validation or it is too old to say.
 #: summary: see console_mfa_record. read_at: UTC, ISO 8601. from: where the facts of the row come from; null where
@@ -84,8 +86,10 @@ def account_rows(
     kind: Kind = "assessment",
     fail_on: t.Collection[str] = (),
     sandbox_hosts: t.Container[str] = (),
+    sources: t.Sequence[AccountSource] = (),
 ) -> list[Row]:
-    """Return one row per account of the inventory, and per account that a decision leaves out; red ones first.
+    """Return one row per account of the inventory, and per account that a decision or the inventory leaves out, and one
+    per organization whose list of accounts is too old to be all of them; red ones first.
 
     :param accounts: host name to account id, as the inventory has it
     :param results: host name to what the role says of this run: ``{run_id, account_id, status, error, summary,
@@ -99,6 +103,7 @@ def account_rows(
     :param fail_on: the verdicts that make an account red where they are gaps
     :param sandbox_hosts: the hosts of which a custom endpoint may be asked; what was read at one proves nothing of AWS,
         and an inventory that has turned from one to AWS may still have the store
+    :param sources: the organizations that the inventory is made of
     """
     asked = _Asked(kind, fail_on, now, max_record_age, sandbox_hosts)
     rows = []
@@ -122,6 +127,11 @@ def account_rows(
         for account_id, decision in fleet["left_out"].items()
         if account_id not in in_inventory
     ]
+    rows += [
+        _row(name, account_id, "left_out", [], note=note)
+        for account_id, (name, note) in left_out(sources, in_inventory | fleet["left_out"].keys()).items()
+    ]
+    rows += [row for source in sources if (row := _old_list(source, asked))]
     return in_order(rows)
 
 
@@ -151,7 +161,7 @@ def read_completely(rows: t.Sequence[Row]) -> bool:
 
 
 def nobody_left(rows: t.Iterable[Row]) -> bool:
-    """Say whether decisions leave out every account, so that there is nothing to report on."""
+    """Say whether every account is left out, so that there is nothing to report on."""
     return all(row["status"] == "left_out" for row in rows)
 
 
@@ -196,6 +206,61 @@ def _row(name: str, account_id: str, status: Status, reasons: list[str], **more:
     }
     row.update(more)  # type: ignore[typeddict-item]  # the callers below pass keys of a row only
     return row
+
+
+def _old_list(source: AccountSource, asked: _Asked) -> Row | None:
+    """The row of an organization: whoever does not know its accounts of today may have all of yesterday's green."""
+    age = source.age(asked.now)
+    if age is not None and -FUTURE_TOLERANCE <= age <= asked.max_record_age:
+        return None
+    name = f"accounts of {source.organization_id}"
+    how_old = "at no time that can be told"
+    if source.read_at is not None and age is not None:
+        how_old = f"{age_text(_seconds(age))} ago" if age > dt.timedelta(0) else "in the future"
+    limit = age_text(_seconds(asked.max_record_age))
+    reason = (
+        f"listed {how_old} (limit: {limit}), so newer accounts may be missing: update the inventory ({source.file}), "
+        "without its cache (--flush-cache)"
+    )
+    seconds = None if age is None else _seconds(age)
+    return _row(name, "", "stale", [reason], read_at=_iso(source.read_at), age_seconds=seconds)
+
+
+def source_lines(sources: t.Iterable[AccountSource], now: dt.datetime) -> list[str]:
+    """Return of each organization how many of its accounts are in the inventory, and how old that is."""
+    return [
+        f"{source.counted} ({source.partition}) are in the inventory, listed {_how_long_ago(source, now)}"
+        + (", from a cache" if source.cached else "")
+        for source in sources
+    ]
+
+
+def _how_long_ago(source: AccountSource, now: dt.datetime) -> str:
+    age = source.age(now)
+    if source.read_at is None or age is None:
+        return "at an unknown time"
+    return f"{age_text(_seconds(age))} ago ({_iso(source.read_at)})"
+
+
+def source_summaries(sources: t.Iterable[AccountSource], now: dt.datetime) -> list[dict[str, t.Any]]:
+    """Return the same as data."""
+    return [
+        {
+            "source": source.file,
+            "organization_id": source.organization_id,
+            "partition": source.partition,
+            "read_at": _iso(source.read_at),
+            "age_seconds": None if (age := source.age(now)) is None else _seconds(age),
+            "cached": source.cached,
+            "accounts": len(source.account_ids),
+            "left_out": len(source.left_out),
+        }
+        for source in sources
+    ]
+
+
+def _iso(moment: dt.datetime | None) -> str | None:
+    return None if moment is None else moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _left_out(name: str, account_id: str, decision: Mapping) -> Row:
@@ -328,7 +393,7 @@ def _facts(result: Mapping, now: dt.datetime, origin: t.Literal["this_run", "rec
         age = None if read_at is None else _seconds(now - read_at)
     return {
         "summary": summary,
-        "read_at": None if read_at is None else read_at.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "read_at": _iso(read_at),
         "age_seconds": age,
         "from": origin,
         "run_id": str(result.get("run_id") or "") or None,

@@ -28,6 +28,7 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils import (
     _report_marks,
     _report_page,
 )
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._account_sources import AccountSource
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._files import (
     closing,
     files_in,
@@ -43,7 +44,11 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._output_direc
     output_errors,
 )
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._records import RecordError, StoreError
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._report import Row
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._report import (
+    Row,
+    source_lines,
+    source_summaries,
+)
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_history import history
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_record import account_view
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._report_sources import Before, Runs, Sources
@@ -61,6 +66,7 @@ class About:
     now: dt.datetime
     run_id: str | None
     check_mode: bool
+    sources: tuple[AccountSource, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -220,8 +226,10 @@ class _Report:
 
     def fleet(self) -> None:
         views, now = self._views, self._about.now
-        self._write(_report_page.fleet_page(views, self._histories, now), "fleet.html")
-        self._write(_report_page.fleet_page(views, self._histories, now, counts_only=True), "fleet-counts.html")
+        lists = source_lines(self._about.sources, now)
+        for name, counts_only in (("fleet.html", False), ("fleet-counts.html", True)):
+            page = _report_page.fleet_page(views, self._histories, now, counts_only=counts_only, lists=lists)
+            self._write(page, name)
         changes = [found.changes for found in self._histories.values() if found.changes is not None]
         self._write(_chat.chat(views, changes, check_mode=self._about.check_mode), "chat.txt")
         self._write(json.dumps(self._summary(), indent=1) + "\n", "summary.json")
@@ -234,6 +242,7 @@ class _Report:
             "run_id": self._about.run_id,
             "check_mode": self._about.check_mode,
             "fleet": _fleet_numbers.fleet_summary(self._views),
+            "organizations": source_summaries(self._about.sources, self._about.now),
             "accounts": self._summaries,
         }
 

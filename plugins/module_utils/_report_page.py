@@ -36,7 +36,9 @@ def fleet_page(
     now: dt.datetime,
     *,
     counts_only: bool = False,
+    lists: t.Sequence[str] = (),
 ) -> str:
-    """The page of the fleet; ``history`` by account id. ``counts_only``: nothing in it names a user, a device, a
-    principal or an address, so that it can be sent to many."""
-    return _page_html.render("fleet", **_page_fleet.values(views, history, now, counts_only=counts_only))
+    """The page of the fleet; ``history`` by account id, ``lists``: where its accounts are from. ``counts_only``:
+    nothing in it names a user, a device, a principal or an address, so that it can be sent to many."""
+    values = _page_fleet.values(views, history, now, counts_only=counts_only)
+    return _page_html.render("fleet", **values, lists=lists)

@@ -166,6 +166,11 @@ def gate_lines(red_accounts: t.Sequence[Mapping], accounts: int, kind: Kind = "a
     )
 
 
+def lists_lines(lists: t.Sequence[str]) -> list[str]:
+    """Return where the accounts are from, if an organization has told them."""
+    return ["", *map(terminal_safe, lists)] if lists else []
+
+
 def files_lines(directory: str, files: t.Sequence[str]) -> list[str]:
     """Return where the report is to be opened, if it was written."""
     if not files:

@@ -34,6 +34,13 @@ options:
     description: What C(--limit) was given, for the message.
     type: str
     default: ""
+  source_problems:
+    description:
+      - What is wrong with the sources of the inventory, as the filter P(iamguard.console_mfa.account_source_problems#filter)
+        tells. Where there is no account, this is why.
+    type: list
+    elements: str
+    default: []
 extends_documentation_fragment:
   - iamguard.console_mfa.attributes
 attributes:

@@ -71,6 +71,17 @@ options:
       - wrong_device
       - too_few_devices
     default: [unknown, undecided]
+  organizations:
+    description:
+      - What the inventory plugin P(iamguard.console_mfa.aws_accounts#inventory) says of the organizations that it has
+        made accounts of - the values of the variables whose names begin with C(console_mfa_organization_). Something
+        else fails the task.
+      - The accounts that it leaves out are in the report with the reason, and are not missing.
+      - A list of accounts that is older than O(max_record_age) is a red row of its own, because newer accounts may be
+        missing.
+    type: list
+    elements: raw
+    default: []
   max_record_age:
     description:
       - How old, in hours, the latest record of an account may be that was not run; at most 8784 (a year).
@@ -168,7 +179,9 @@ accounts:
   elements: dict
   contains:
     name:
-      description: Host of the inventory; empty for an account that only a decision to leave it out names.
+      description: >-
+        Host of the inventory; empty for an account that only a decision to leave it out names, and the account's own
+        name where O(organizations) leave it out.
       returned: success
       type: str
     account_id:
@@ -177,8 +190,8 @@ accounts:
       type: str
     status:
       description: >-
-        How it was read - V(complete), or V(left_out) by decision; all else is red - V(incomplete), V(failed), V(stale)
-        for a record that is too old, V(missing) for none.
+        How it was read - V(complete), or V(left_out) by decision or by O(organizations); all else is red -
+        V(incomplete), V(failed), V(stale) for a record that is too old, V(missing) for none.
       returned: success
       type: str
     red:
@@ -191,7 +204,7 @@ accounts:
       type: list
       elements: str
     note:
-      description: What else to know, such as the decision that leaves it out; or null.
+      description: What else to know, such as what leaves it out; or null.
       returned: success
       type: str
     compliant:
@@ -284,6 +297,15 @@ rollout_complete:
   returned: success
   type: bool
   sample: false
+organizations:
+  description: >-
+    Of each of O(organizations), how many of its accounts are hosts, how many are left out, and when it was read.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - {"source": "aws.aws_accounts.yml", "organization_id": "o-exampleorgid", "partition": "aws", "accounts": 58,
+      "left_out": 2, "read_at": "2026-11-24T03:40:00Z", "age_seconds": 4, "cached": false}
 numbers:
   description:
     - The numbers of the fleet (C(fleet)) and a few of each account (C(accounts)), to be handed to C(set_stats). No user
@@ -335,6 +357,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ansible_collections.iamguard.console_mfa.plugins.module_utils import _report, _report_page, _report_text
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._account_sources import read_sources
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._fleet import (
     FleetCheck,
     account_id_problem,
@@ -372,6 +395,7 @@ ARGUMENTS = {
         "default": ["unknown", "undecided"],
     },
     "store": {"type": "dict", "options": STORE_OPTIONS},
+    "organizations": {"type": "list", "elements": "raw", "default": []},
     "max_record_age": {"type": "float", "default": 26},
     "custom_endpoint_hosts": {"type": "list", "elements": "str", "default": []},
     "output_dir": {"type": "path"},
@@ -440,6 +464,9 @@ def main() -> None:
     fleet = check_fleet(options["accounts"], options["accounts_out_of_scope"], today=now.date())
     if fleet["problems"]:
         module.fail_json(msg=" ".join(fleet["problems"]))
+    listed, unreadable = read_sources(options["organizations"])
+    if unreadable:
+        module.fail_json(msg=" ".join(unreadable))
     sources, no_store = open_sources(options["store"], kind)
     rows = _report.account_rows(
         options["accounts"],
@@ -456,10 +483,11 @@ def main() -> None:
         kind=kind,
         fail_on=options["fail_on"],
         sandbox_hosts=options["custom_endpoint_hosts"],
+        sources=listed,
     )
     files, problems = Files([], []), []
     if options["output_dir"]:
-        about = About(now, options["run_id"], module.check_mode)
+        about = About(now, options["run_id"], module.check_mode, tuple(listed))
         files, problems = write_files(options["output_dir"], rows, sources, about)
         # They may have found that a record is no evidence.
         rows = _report.in_order(rows)
@@ -474,10 +502,13 @@ def main() -> None:
         compliant_reading=_report.read_completely(rows),
         compliant=_report.holds_everywhere(rows, "compliant") if judged else None,
         rollout_complete=_report.holds_everywhere(rows, "rollout_complete") if judged else None,
+        organizations=_report.source_summaries(listed, now),
         numbers=job_numbers(rows, kind),
         files=files.written,
         removed=files.removed,
-        text=text + _report_text.files_lines(options["output_dir"], files.written),
+        text=text
+        + _report_text.lists_lines(_report.source_lines(listed, now))
+        + _report_text.files_lines(options["output_dir"], files.written),
         gate=gate_lines(rows, red, kind) + [_report_text.terminal_safe(text) for text in problems],
     )
 

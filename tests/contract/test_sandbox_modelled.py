@@ -19,7 +19,20 @@ import sandbox
 from sandbox import Sandbox, wire
 from sandbox.authenticator import Authenticator
 from sandbox.operations import OPERATIONS
-from support.small_aws import ACCOUNT, account, aws, client, inline, message, policy, refused, trust
+from support.small_aws import (
+    ACCOUNT,
+    OTHER,
+    account,
+    account_of,
+    aws,
+    client,
+    inline,
+    message,
+    organization,
+    policy,
+    refused,
+    trust,
+)
 
 PACKAGE = pathlib.Path(sandbox.__file__).parent
 
@@ -59,7 +72,7 @@ def test_operations_and_parameters_are_botocores(service: str, name: str) -> Non
         ("sts", "get_federation_token", {"Name": "x"}, "sts:GetFederationToken"),
         ("sts", "assume_root", {"TargetPrincipal": "x", "TaskPolicyArn": {"arn": "x"}}, "sts:AssumeRoot"),
         ("cloudtrail", "describe_trails", {}, "cloudtrail:DescribeTrails"),
-        ("organizations", "list_accounts", {}, "the service organizations"),
+        ("organizations", "describe_account", {"AccountId": ACCOUNT}, "organizations:DescribeAccount"),
         ("ec2", "describe_instances", {}, "the service ec2"),
     ],
 )
@@ -121,7 +134,9 @@ def rich() -> Sandbox:
                 {"name": "locked", "region": "us-east-1", "versioning": True, "object_lock": LOCK},
             ],
             managed_policies=[{"name": "Own", "document": policy("iam:*")}],
-        )
+        ),
+        account(OTHER),
+        organizations=[organization(account_of(ACCOUNT), account_of(OTHER), delegated=[OTHER])],
     )
 
 
@@ -210,6 +225,7 @@ def call_everything(sandbox_: Sandbox) -> None:
     sts.assume_role(RoleArn=f"{prefix}role/r", RoleSessionName="me", SourceIdentity="me", Policy=_text(policy("iam:*")))
     trail.lookup_events()
     client(sandbox_, "account").get_region_opt_status(RegionName="af-south-1")
+    read_organization(client(sandbox_, "organizations"))
     s3.create_bucket(Bucket="more-records")
     s3.put_bucket_versioning(Bucket="more-records", VersioningConfiguration={"Status": "Enabled"})
     s3.get_bucket_versioning(Bucket="more-records")
@@ -230,6 +246,17 @@ def call_everything(sandbox_: Sandbox) -> None:
 def public_read(bucket: str) -> dict[str, t.Any]:
     statement = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/*"}
     return {"Version": "2012-10-17", "Statement": [statement]}
+
+
+def read_organization(organizations: t.Any) -> None:
+    organizations.describe_organization()
+    organizations.list_accounts(MaxResults=1)
+    organizations.list_delegated_administrators()
+    root = organizations.list_roots()["Roots"][0]["Id"]
+    organizations.list_organizational_units_for_parent(ParentId=root)
+    organizations.list_accounts_for_parent(ParentId=root)
+    organizations.list_parents(ChildId=ACCOUNT)
+    organizations.list_tags_for_resource(ResourceId=ACCOUNT)
 
 
 def enroll(sandbox_: Sandbox, iam: t.Any) -> None:

@@ -25,6 +25,7 @@ from .clock import iso, parse_moment, whole_seconds
 from .console import password_of
 from .devices import assign, release
 from .history import owner_name, record_change
+from .organization_scenario import check_state, unit_of
 from .scenario import (
     ScenarioError,
     add_access_key,
@@ -80,6 +81,7 @@ OPERATIONS = (
     "delete_role_policy",
     "set_scp",
     "set_alias",
+    "change_member",
 )
 
 
@@ -392,6 +394,26 @@ class Control:
         account.alias = check_alias(alias, f"account {account_id}")
         name = "CreateAccountAlias" if alias else "DeleteAccountAlias"
         self._changed(account, name, None, {"accountAlias": alias}, record_event)
+
+    def change_member(
+        self,
+        account_id: str,
+        state: str | None = None,
+        name: str | None = None,
+        ou: str | list[str] | None = None,
+        tags: Tags | None = None,
+    ) -> None:
+        """What its organization says of an account from now on. ``ou``: an id, or names from the root on. Its events
+        are those of the organization's trail, which is not modelled."""
+        where = f"account {account_id}"
+        organization = next((one for one in self._sandbox.organizations.all if account_id in one.members), None)
+        if organization is None:
+            raise ScenarioError(f"{where} is in no organization")
+        member = organization.members[account_id]
+        member.state = member.state if state is None else check_state(state, where)
+        member.name = name or member.name
+        member.parent_id = member.parent_id if ou is None else unit_of(organization, ou, where).id
+        member.tags = member.tags if tags is None else check_tags(tags, where)
 
     # ---------------------------------------------------------------------------------------------------- plumbing
 

@@ -27,6 +27,8 @@ from .errors import AwsError, NotModelled, access_denied
 from .faults import Fault, Faults, Trigger
 from .history import record_call, record_history
 from .operations import OPERATIONS, Call, Operation, Result
+from .organization_scenario import load_organizations
+from .organizations import Organizations
 from .paging import Pager
 from .s3 import load_buckets
 from .s3_state import Buckets
@@ -51,6 +53,7 @@ from . import (
     iam_report,
     iam_simulation,
     iam_users,
+    organizations,
     s3_protection,
     secrets_manager,
     sts,
@@ -66,6 +69,7 @@ MODELS = (
     iam_report,
     iam_simulation,
     iam_users,
+    organizations,
     s3_protection,
     secrets_manager,
     sts,
@@ -78,7 +82,9 @@ class Sandbox:
     """An AWS of a few accounts in this process. Several can be there at once: they share nothing."""
 
     def __init__(self, spec: Spec, *, start: datetime.datetime | None = None, frozen: bool = False) -> None:
-        check_keys(spec, "name description settings profiles accounts expected expected_enrollment", "scenario")
+        check_keys(
+            spec, "name description settings profiles accounts organizations expected expected_enrollment", "scenario"
+        )
         self.spec = spec
         self.name = str(spec.get("name", "scenario"))
         self.lock = threading.RLock()
@@ -127,6 +133,9 @@ class Sandbox:
         self._earlier: dict[str, list[tuple[datetime.datetime, Account]]] = {}
         self._requests = 0
         self.accounts: dict[str, Account] = load_accounts(self.spec, self.clock.start, self.settings)
+        self.organizations = Organizations(
+            load_organizations(self.spec.get("organizations") or [], self.accounts, self.clock.start)
+        )
         for account, spec in zip(self.accounts.values(), self.spec.get("accounts") or [], strict=True):
             record_history(self.trail, self.settings, account, self.clock.start)
             seed_sign_ins(self.trail, self.settings, account, spec.get("sign_ins") or [], self.clock.start)
@@ -421,7 +430,7 @@ def _model(operation: Operation) -> t.Any:
 def _service_without_signature(request: HttpRequest) -> str:
     """By the host name or the form of the request; for what is not signed."""
     host = request.headers.get("host", "")
-    for service in ("sts", "cloudtrail", "account", "s3", "secretsmanager", "iam"):
+    for service in ("sts", "cloudtrail", "account", "s3", "secretsmanager", "organizations", "iam"):
         if service in host.split("."):
             return service
     return "cloudtrail" if "x-amz-target" in request.headers else "iam"

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 import typing as t
 
@@ -60,6 +61,128 @@ def generated_account(
 
 def generated_scenario(*accounts: Spec, page_size: int | None = None, **settings: t.Any) -> Spec:
     return {"name": "generated", "settings": {"page_size": page_size, **settings}, "accounts": list(accounts)}
+
+
+# Where accounts of a generated organization are, by turns, and what their tags say.
+_UNITS = (None, "Security", "Workloads/Production", "Workloads/Staging", "Workloads")
+_ENVIRONMENTS = ("production", "staging", "test")
+# What AWS allows as the name of an account, and a program must not take for anything else.
+_HOSTILE_ACCOUNT_NAMES = ("{{ 7 * 7 }}", "2024", "localhost", "a, b & <c> 'd' \"e\"\nf", "--limit", "all")
+_FIRST_IDS = {"aws": 100_000_000_000, "aws-us-gov": 300_000_000_000, "aws-cn": 500_000_000_000}
+_REGIONS = {"aws": "eu-central-1", "aws-us-gov": "us-gov-west-1", "aws-cn": "cn-north-1"}
+
+HUB_USER = "pipeline"
+
+
+@dataclasses.dataclass(frozen=True)
+class Organization:
+    """A generated organization: itself and its accounts, for `organizations_scenario`. ``hub_id``: the account whose
+    user `HUB_USER` may list the accounts and assume their roles. ``account_ids``: those that are active, the hub first,
+    then the others in the order of their ids."""
+
+    spec: Spec
+    accounts: list[Spec]
+    hub_id: str
+    account_ids: list[str]
+
+    @property
+    def partition(self) -> str:
+        return str(self.spec["partition"])
+
+
+def generated_organization(
+    accounts: int = 30,
+    users: int = 5,
+    *,
+    partition: str = "aws",
+    suspended: int = 1,
+    delegated: bool = False,
+    external_id: str | None = None,
+    member_roles: t.Sequence[Spec] | None = None,
+    hub_policies: t.Sequence[Spec] = (),
+    seed: int = 1,
+    **shares: float,
+) -> Organization:
+    """An organization of so many active accounts of so many users each, and of ``suspended`` further ones.
+
+    The hub is the management account, or, where it is ``delegated``, the first member; the management account counts
+    too. Every other account has the role `AUDIT_ROLE` (SecurityAudit), which the hub may assume, with ``external_id``
+    where there is one; ``member_roles`` take its place (see `hub_trust` for their trust policies). ``hub_policies`` are
+    the inline policies of the hub's user; without any it may assume every role and ask Organizations everything.
+    """
+    ids = [f"{_FIRST_IDS[partition] + number:012d}" for number in range(1, accounts + suspended + 1)]
+    active, gone = ids[:accounts], ids[accounts:]
+    hub_id = active[1 if delegated else 0]
+    roles = [_member_role(partition, hub_id, external_id)] if member_roles is None else list(member_roles)
+    made = []
+    for number, account_id in enumerate(active):
+        account = generated_account(account_id, users, seed=seed, partition=partition, page_size=None, **shares)
+        account["roles"] = roles if number else []
+        if account_id == hub_id:
+            account["users"].append(_hub_user(hub_policies))
+        made.append(account)
+    members = [_member(account_id, number, "ACTIVE") for number, account_id in enumerate(active)]
+    members += [_member(account_id, number, "SUSPENDED") for number, account_id in enumerate(gone, accounts)]
+    spec = {
+        "id": f"o-generated{partition.replace('-', '')}",
+        "partition": partition,
+        "management_account_id": active[0],
+        "delegated_administrators": [hub_id] if delegated else [],
+        "ous": [{"name": "Security"}, {"name": "Workloads", "ous": [{"name": "Production"}, {"name": "Staging"}]}],
+        "accounts": members,
+    }
+    return Organization(spec, made, hub_id, [hub_id, *(one for one in active if one != hub_id)])
+
+
+def organizations_scenario(*organizations: Organization, **settings: t.Any) -> Spec:
+    """A scenario of generated organizations, each in a partition of its own, with the profile ``hub-PARTITION`` of each
+    one's `HUB_USER`."""
+    accounts = [account for one in organizations for account in one.accounts]
+    profiles = {
+        f"hub-{one.partition}": {"account_id": one.hub_id, "user": HUB_USER, "region": _REGIONS[one.partition]}
+        for one in organizations
+    }
+    made = generated_scenario(*accounts, **settings)
+    return {**made, "profiles": profiles, "organizations": [one.spec for one in organizations]}
+
+
+def hub_trust(partition: str, hub_id: str, external_id: str | None = None) -> Spec:
+    """The trust policy of a role that the hub's user may assume."""
+    statement: Spec = {
+        "Effect": "Allow",
+        "Principal": {"AWS": f"arn:{partition}:iam::{hub_id}:user/{HUB_USER}"},
+        "Action": "sts:AssumeRole",
+    }
+    if external_id:
+        statement["Condition"] = {"StringEquals": {"sts:ExternalId": external_id}}
+    return {"Version": "2012-10-17", "Statement": [statement]}
+
+
+def _member_role(partition: str, hub_id: str, external_id: str | None) -> Spec:
+    return {
+        "name": AUDIT_ROLE,
+        "trust_policy": hub_trust(partition, hub_id, external_id),
+        "attached": ["SecurityAudit"],
+    }
+
+
+def _hub_user(policies: t.Sequence[Spec]) -> Spec:
+    actions = ["sts:AssumeRole", "organizations:Describe*", "organizations:List*"]
+    statement = {"Effect": "Allow", "Action": actions, "Resource": "*"}
+    usual = {"name": "hub", "document": {"Version": "2012-10-17", "Statement": [statement]}}
+    return {
+        "name": HUB_USER,
+        "created": "-2000d",
+        "attached": ["SecurityAudit"],  # it reads the account that has no role for it
+        "inline_policies": list(policies) or [usual],
+    }
+
+
+def _member(account_id: str, number: int, state: str) -> Spec:
+    hostile = number >= 5 and number % 5 == 0
+    name = _HOSTILE_ACCOUNT_NAMES[number // 5 % len(_HOSTILE_ACCOUNT_NAMES)] if hostile else f"Team {number:04d}"
+    tags = {"Environment": _ENVIRONMENTS[number % len(_ENVIRONMENTS)], "Owner": f"team-{number % 7}@example.com"}
+    return {"account_id": account_id, "name": name, "state": state, "ou": _UNITS[number % len(_UNITS)], "tags": tags}
 
 
 class _Account:

@@ -24,6 +24,7 @@ if t.TYPE_CHECKING:
     from .authorize import Authorizer
     from .cloudtrail import Trail
     from .history import Recorder
+    from .organizations import Organizations
     from .s3_state import Buckets
     from .secrets_manager import Secrets
 
@@ -42,6 +43,7 @@ class World(t.Protocol):
     trail: Trail
     buckets: Buckets
     secrets: Secrets
+    organizations: Organizations
 
     def now(self) -> datetime.datetime: ...
 

@@ -58,6 +58,20 @@ class Pager:
             return page, None
         return page, self._issue(binding, key(page[-1]))
 
+    def empty_page(
+        self,
+        *,
+        binding: str,
+        marker: str | None,
+        foreign: t.Callable[[], Exception] = lambda: validation("Invalid Marker."),
+    ) -> str | None:
+        """Where every other page is to be empty: the marker that an empty page gives, or None when it is a full one's
+        turn."""
+        turn = f"{binding}/after an empty page"
+        if marker is not None and self._markers.get(marker, ("", ""))[0] == turn:
+            return None
+        return self._issue(turn, "" if marker is None else self._resolve(marker, binding, foreign))
+
     def _size(self, limit: int) -> int:
         if self._settings.short_pages:
             limit = max(1, int(limit * SHORT_PAGE))
@@ -72,6 +86,6 @@ class Pager:
 
     def _resolve(self, marker: str, binding: str, foreign: t.Callable[[], Exception]) -> Key:
         found = self._markers.get(marker)
-        if found is None or found[0] != binding:
+        if found is None or found[0] not in (binding, f"{binding}/after an empty page"):
             raise foreign()
         return found[1]

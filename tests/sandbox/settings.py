@@ -81,6 +81,15 @@ class Settings:
     secret_deletion_seconds: float = 0.0
     # Code for tags of a device that is not virtual.
     non_virtual_tags_code: str = "InvalidInput"
+    # Organizations: whether every other page is empty ("can occasionally return an empty set of results even when more
+    # results are available"), and whether the rates of its operations hold.
+    organizations_empty_pages: bool = False
+    organizations_rate_limits: bool = False
+    # Whether accounts have the new State, the Status that it replaces ("retired on September 9, 2026", and still there
+    # after it), and Paths.
+    organizations_state: bool = True
+    organizations_status: bool = True
+    organizations_paths: bool = True
     # Simulation: actions that are refused together with others ("require different authorization information"; which
     # those are is not documented), names apart by spaces.
     simulation_apart: str = ""

@@ -39,6 +39,7 @@ PROTOCOLS = {
     "sts": "query",
     "cloudtrail": "json",
     "secretsmanager": "json",
+    "organizations": "json",
     "s3": "rest-xml",
     "account": "rest-json",
 }
@@ -53,6 +54,8 @@ _JSON_CODES = {
     "ValidationError": ("ValidationException", 400),
     "MissingAuthenticationToken": ("MissingAuthenticationTokenException", 400),
 }
+# Organizations has a name of its own for it (botocore organizations model).
+_ORGANIZATIONS_CODES = {"Throttling": ("TooManyRequestsException", 400)}
 _S3_CODES = {
     "InvalidClientTokenId": (
         "InvalidAccessKeyId",
@@ -295,7 +298,8 @@ def protocol_of(service: str) -> str:
 def serialize_error(service: str, protocol: str, error: AwsError, request_id: str) -> HttpReply:
     code, message, status = error.code, error.message, error_status(service, error)
     if protocol in ("json", "rest-json"):
-        code, json_status = _JSON_CODES.get(code, (code, status))
+        own = _ORGANIZATIONS_CODES if service == "organizations" else {}
+        code, json_status = {**_JSON_CODES, **own}.get(code, (code, status))
         status = json_status if protocol == "json" else status
         body = json.dumps({"__type": code, "message": message}).encode()
         return HttpReply(status, body, {"Content-Type": "application/x-amz-json-1.1", "x-amzn-ErrorType": code})

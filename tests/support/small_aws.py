@@ -58,9 +58,32 @@ def account(account_id: str = ACCOUNT, *, users: t.Sequence[Json] = (), **more: 
     return {"account_id": account_id, "users": [admin, *users], **more}
 
 
-def aws(*accounts: Json, **settings: t.Any) -> Sandbox:
+def account_of(account_id: str, name: str = "Example", **more: t.Any) -> Json:
+    """An account as its organization knows it."""
+    return {"account_id": account_id, "name": name, **more}
+
+
+def organization(
+    *members: Json,
+    management: str = ACCOUNT,
+    delegated: t.Sequence[str] = (),
+    ous: t.Sequence[Json] = (),
+    **more: t.Any,
+) -> Json:
+    """An organization of a scenario, with a unit of its own where none is given."""
+    return {
+        "id": "o-exampleorgid",
+        "management_account_id": management,
+        "delegated_administrators": list(delegated),
+        "ous": list(ous or [{"name": "Workloads"}]),
+        "accounts": list(members),
+        **more,
+    }
+
+
+def aws(*accounts: Json, organizations: t.Sequence[Json] = (), **settings: t.Any) -> Sandbox:
     """Its clock stands at `START` until it is advanced."""
-    spec = {"name": "small", "accounts": list(accounts or [account()])}
+    spec = {"name": "small", "accounts": list(accounts or [account()]), "organizations": list(organizations)}
     return Sandbox.from_scenario(spec, start=START, frozen=True, **settings)
 
 

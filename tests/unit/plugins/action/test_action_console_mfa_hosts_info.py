@@ -42,6 +42,13 @@ def test_an_inventory_without_accounts_is_refused() -> None:
     assert answer["msg"].startswith("The group console_mfa_accounts has no host")
 
 
+def test_where_no_source_gave_an_account_it_says_what_is_wrong_with_them() -> None:
+    given: Json = {"hosts": ["localhost"], "source_problems": ["one.aws_accounts.yml gave nothing", "and two neither"]}
+    answer = run(accounts=[], **given)
+    assert (answer["failed"], answer["msg"]) == (True, "one.aws_accounts.yml gave nothing\nand two neither")
+    assert "aws_accounts" not in run(accounts=["production"], limit="web", **given)["msg"]
+
+
 def test_a_limit_that_leaves_none_is_named_as_it_can_be_shown() -> None:
     answer = run(accounts=["production"], hosts=["web"], limit="web\x1b[2J")
     assert answer["failed"] is True

@@ -646,3 +646,51 @@ def test_what_is_kept_of_each_account_shrinks_as_the_fleet_grows() -> None:
     assert kept[0] == 300
     assert max(kept) <= 2000
     assert len(_report_files._page_fleet.gaps(views)[0]) == kept[-1]
+
+
+def test_what_an_organization_leaves_out_is_in_every_file(place: Place) -> None:
+    place.record(answer(GOOD))
+    organization = {
+        "source": "aws.aws_accounts.yml",
+        "organization_id": "o-exampleorgid",
+        "partition": "aws",
+        "read_at": dt.datetime.now(dt.UTC).isoformat(),
+        "cached": True,
+        "accounts": [ACCOUNT_ID],
+        "left_out": [{"account_id": STAGING, "name": "<b>=Old</b>", "reason": "its state is SUSPENDED, not ACTIVE"}],
+    }
+    found = place.report(organizations=[organization])
+    assert (found["gate"], found["compliant"]) == ([], True)
+    (row_,) = (row for row in found["accounts"] if row["account_id"] == STAGING)
+    note = "left out by the inventory (aws.aws_accounts.yml): its state is SUSPENDED, not ACTIVE"
+    assert (row_["status"], row_["note"]) == ("left_out", note)
+    assert "1 of 2 accounts of the organization o-exampleorgid (aws) are in the inventory" in "\n".join(found["text"])
+    summary = place.summary()
+    assert [one["note"] for one in summary["accounts"] if one["account_id"] == STAGING] == [note]
+    assert summary["organizations"] == found["organizations"]
+    assert (summary["organizations"][0]["left_out"], summary["organizations"][0]["cached"]) == (1, True)
+    page = place.text("fleet.html")
+    assert note in html.unescape(page)
+    assert "<b>=Old" not in page
+    assert "from a cache." in page
+    assert not (place.output / "accounts" / f"{STAGING}.html").exists()
+
+
+def test_a_list_of_accounts_that_is_too_old_fails_the_report(place: Place) -> None:
+    place.record(answer(GOOD))
+    organization = {
+        "source": "aws.aws_accounts.yml",
+        "organization_id": "o-exampleorgid",
+        "partition": "aws",
+        "read_at": "2026-11-01T00:00:00Z",
+        "cached": True,
+        "accounts": [ACCOUNT_ID],
+        "left_out": [],
+    }
+    found = place.report(organizations=[organization])
+    assert (found["compliant"], found["compliant_reading"]) == (False, False)
+    assert "newer accounts may be missing" in "\n".join(found["gate"])
+    assert place.summary()["fleet"]["compliant"] is False
+    assert "newer accounts may be missing" in place.text("fleet.html")
+    refused = place.report(organizations=[{}])
+    assert "is not what the inventory plugin aws_accounts writes" in refused["msg"]

@@ -1,0 +1,161 @@
+# Copyright (c) iamguard.console_mfa contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the files that make accounts of organizations say of themselves, in a variable each (`_organization_accounts`):
+which accounts are to be hosts, which are left out, and when that was so.
+
+Ansible goes on where a source of the inventory fails. These say what was expected, so that a run does not go on with
+fewer accounts, and a report names those that are not in it.
+
+Pure but for `account_files`, which lists directories. This module util is PRIVATE to the collection; it can have
+breaking changes at any time.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import datetime as dt
+import os
+import pathlib
+import typing as t
+
+from ._terminal import terminal_safe
+
+FILES: t.Final = ("aws_accounts.yml", "aws_accounts.yaml")
+
+_SHOWN = 5  # ids of accounts that are spelled out
+
+
+class LeftOut(t.NamedTuple):
+    """An account that is no host, and why. ``name`` is that of the organization."""
+
+    account_id: str
+    name: str
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True)
+class AccountSource:
+    """A file and its organization. ``read_at`` None: it does not say when AWS was asked."""
+
+    file: str
+    organization_id: str
+    partition: str
+    read_at: dt.datetime | None
+    cached: bool
+    account_ids: tuple[str, ...]
+    left_out: tuple[LeftOut, ...]
+
+    def age(self, now: dt.datetime) -> dt.timedelta | None:
+        return None if self.read_at is None else now - self.read_at
+
+    @property
+    def counted(self) -> str:
+        """How many of its accounts are hosts."""
+        every = len(self.account_ids) + len(self.left_out)
+        return f"{len(self.account_ids)} of {every} accounts of the organization {self.organization_id}"
+
+
+def read_sources(values: t.Iterable[object]) -> tuple[list[AccountSource], list[str]]:
+    """The sources of the values of the variables, by file, and what is wrong with those that are none."""
+    sources, problems = [], []
+    for value in values:
+        try:
+            sources.append(_source(value))
+        except (TypeError, KeyError, ValueError, AttributeError):
+            problems.append(
+                "a variable console_mfa_organization_* is not what the inventory plugin aws_accounts writes: rename "
+                "it, or update the inventory"
+            )
+    return sorted(sources, key=lambda source: (source.file, source.organization_id)), problems
+
+
+def _source(value: t.Any) -> AccountSource:
+    return AccountSource(
+        file=_text(value["source"]),
+        organization_id=_text(value["organization_id"]),
+        partition=_text(value["partition"]),
+        read_at=_moment(value["read_at"]),
+        cached=value["cached"] is not False,
+        account_ids=tuple(_text(one) for one in value["accounts"]),
+        left_out=tuple(
+            LeftOut(_text(one["account_id"]), _text(one["name"]), _text(one["reason"])) for one in value["left_out"]
+        ),
+    )
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
+
+
+def _moment(value: object) -> dt.datetime | None:
+    try:
+        moment = dt.datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    return moment if moment is not None and moment.tzinfo else None
+
+
+# --- before a run ----------------------------------------------------------------------------------------------------
+
+
+def account_files(sources: t.Iterable[str], ignored: t.Callable[[str], bool]) -> list[str]:
+    """The names of the files that are to make accounts, in the sources of an inventory (``-i``).
+
+    :param ignored: whether Ansible passes over a file of a directory, by its name
+    """
+    # A list of hosts is no path. Links are not followed to the name of what they lead to: Ansible knows the link's.
+    paths = [pathlib.Path(os.path.expandvars(source)).expanduser() for source in sources if "," not in source]
+    return [name for path in paths for name in _files_at(path, ignored)]
+
+
+def _files_at(path: pathlib.Path, ignored: t.Callable[[str], bool]) -> t.Iterator[str]:
+    if path.is_dir():
+        for one in sorted(path.iterdir()):
+            if not ignored(one.name):
+                yield from _files_at(one, ignored)
+    elif path.name.endswith(FILES):
+        yield path.name
+
+
+def source_problems(values: t.Iterable[object], account_ids: t.Collection[object], files: t.Iterable[str]) -> list[str]:
+    """Why no run can be made: a file gave nothing, or an account that it gave is no host of the group.
+
+    :param account_ids: of all hosts of the group, also of those that are not run
+    :param files: see `account_files`
+    """
+    sources, problems = read_sources(values)
+    answered = collections.Counter(source.file for source in sources)
+    silent = collections.Counter(files) - answered
+    problems += [
+        f"{name} of the inventory gave no accounts: Ansible warned of it when the run began, and went on without. "
+        "ansible-inventory --graph tells why; with any_unparsed_is_failed in [inventory] of ansible.cfg, Ansible stops."
+        for name in sorted(silent)
+    ]
+    for source in sources:
+        missing = [one for one in source.account_ids if one not in account_ids]
+        if missing:
+            more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
+            problems.append(
+                f"{', '.join(missing[:_SHOWN])}{more} of {source.file} {'is' if len(missing) == 1 else 'are'} not in "
+                "the group console_mfa_accounts: nothing may take an account out of it again; leave accounts out by "
+                "the filters of that file, or by console_mfa_accounts_out_of_scope."
+            )
+    return [terminal_safe(problem) for problem in problems]
+
+
+# --- for a report ----------------------------------------------------------------------------------------------------
+
+
+def left_out(sources: t.Iterable[AccountSource], account_ids: t.Container[str]) -> dict[str, tuple[str, str]]:
+    """Of each account that no host is: its name, and why not. What one file leaves out, another may have."""
+    return {
+        one.account_id: (one.name, f"left out by the inventory ({source.file}): {one.reason}")
+        for source in sources
+        for one in source.left_out
+        if one.account_id not in account_ids
+    }
