@@ -29,11 +29,12 @@ PICTURES = (b"\x89PNG\r\n\x1a\n", b"iVBORw0KGgo")
 
 @dataclasses.dataclass
 class Secrets:
-    """Seeds as AWS gives them, in base32, and codes."""
+    """Seeds as AWS gives them, in base32, codes, and keys with which AWS is called: secret access keys and tokens."""
 
     seeds: list[str] = dataclasses.field(default_factory=list)
     codes: list[str] = dataclasses.field(default_factory=list)
     words: tuple[bytes, ...] = (b"otpauth",)
+    keys: list[str] = dataclasses.field(default_factory=list)
 
     def in_text(self, text: bytes) -> list[str]:
         found = [word.decode() for word in self.words if word in text.lower()]
@@ -41,6 +42,7 @@ class Secrets:
         views = _Views.of(text)
         for number, seed in enumerate(self.seeds):
             found += [f"seed {number} ({form})" for form in _forms_of(seed, views)]
+        found += [f"key {number}" for number, key in enumerate(self.keys) if key.encode() in views.unwrapped]
         numbers = PROCESS_NUMBERS.sub(b"", text)
         return found + [f"code {number}" for number, code in enumerate(self.codes) if _has_code(numbers, code)]
 
