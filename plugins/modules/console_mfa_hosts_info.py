@@ -36,8 +36,8 @@ options:
     default: ""
   source_problems:
     description:
-      - What is wrong with the sources of the inventory, as the filter P(iamguard.console_mfa.account_source_problems#filter)
-        tells. Where there is no account, this is why.
+      - What is wrong with the sources of the inventory, as told by the filter
+        P(iamguard.console_mfa.account_source_problems#filter). Where there is no account, this is why.
     type: list
     elements: str
     default: []
