@@ -4,16 +4,14 @@
 
 from __future__ import annotations
 
-import os
-
 from hypothesis import settings
 
-from support import quick_botocore
+from support import quick_botocore, scale
 
 # How long an example takes depends on the machine and what else runs there: it says nothing about the code.
 settings.register_profile("no-deadline", deadline=None)
 # Where the same is tried on other versions: it is the versions that are tried there.
-settings.register_profile("few", deadline=None, max_examples=20)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "no-deadline"))
+settings.register_profile("few", deadline=None, max_examples=scale.FEW)
+settings.load_profile(scale.PROFILE)
 
 quick_botocore.remember()

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from sandbox import Sandbox
 from sandbox.generator import generated_account
 from support.observing import ACCOUNT_ID, Json, Reading, audit_role, sandbox_of, with_password
+from support.scale import examples
 
-MODEST = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+MODEST = settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 ACCOUNTS = st.builds(
     lambda users, seed, console, hostile: (

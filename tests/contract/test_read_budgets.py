@@ -13,9 +13,10 @@ import pytest
 
 from sandbox.generator import generated_account
 from support.observing import ACCOUNT_ID, Reading, audit_role, console_access, devices_of, sandbox_of, with_password
+from support.scale import sizes
 
 PAGE = 1000  # the largest that IAM serves
-SIZES = [0, 1, 50, 1000, 5000]
+SIZES = sizes(0, 1, 50, 1000, large=5000)
 
 
 def account_of(users: int) -> dict[str, t.Any]:

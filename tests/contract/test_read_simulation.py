@@ -15,6 +15,7 @@ import pytest
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._iam_api import AwsCallError
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._simulation_request import DEFAULT_PROBES
 from support.observing import ACCOUNT_ID, READ_ACTIONS, Json, Reading, audit_role, sandbox_of
+from support.scale import sizes
 
 MFA = "aws:MultiFactorAuthPresent"
 LISTED = [
@@ -271,7 +272,9 @@ def test_who_differs_in_one_policy_is_simulated_alone() -> None:
     assert simulations(found) == 12
 
 
-@pytest.mark.parametrize(("users", "sets"), [(300, 300), (5000, 3)])
+@pytest.mark.parametrize(
+    ("users", "sets"), [*sizes(large=(300, 300), instead=(20, 20)), *sizes(large=(5000, 3), instead=(1001, 3))]
+)
 def test_calls(users: int, sets: int) -> None:
     """Six for each set, and six for its check where there is another user in it."""
     groups = [

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from sandbox.generator import generated_account
 from support.observing import ACCOUNT_ID, READ_ACTIONS, Json, Reading, audit_role, sandbox_of, with_password
+from support.scale import examples
 
 POLICY: Json = {
     "decided_by": "ciso@example.com",
@@ -170,7 +171,7 @@ def test_budget(users: int, bulk: bool) -> None:
     assert made == {}
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     users=st.integers(0, 20),
     seed=st.integers(0, 10_000),

@@ -40,6 +40,7 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._enroll_plan 
 )
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import Device, DeviceKind
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._totp import CodePair, Seed
+from support.scale import examples
 
 NOW = dt.datetime(2026, 11, 24, 12, tzinfo=dt.UTC)
 ACCOUNT = "arn:aws:iam::111122223333"
@@ -679,7 +680,7 @@ def wishes(draw: st.DrawFn) -> Wanted:
     )
 
 
-ANYTHING = settings(max_examples=150)
+ANYTHING = settings(max_examples=examples(150))
 
 
 def is_ours(observed: Facts, asked: Wanted, serial: str) -> bool:

@@ -28,6 +28,7 @@ from support.judging import (
 )
 from support.judging import device as of_alice
 from support.reports import answer
+from support.scale import examples
 
 Json = dict[str, t.Any]
 
@@ -482,7 +483,7 @@ named = st.lists(
 steps = st.sampled_from(["prepare", "activate", "resync", "remove", "desk"])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(rows=rows_of, wishes=named, step=steps, tokens=st.booleans(), late=st.booleans())
 def test_for_every_account(rows: list[Json], wishes: list[Json], step: str, tokens: bool, late: bool) -> None:
     judged = answer(rows, POLICY, DECISIONS)

@@ -36,8 +36,9 @@ from support.judging import (
     refusals,
     row,
 )
+from support.scale import examples
 
-USUAL = settings(max_examples=200, deadline=None)
+USUAL = settings(max_examples=examples(200), deadline=None)
 
 # Worlds are put together from parts that were made beforehand, always the same: that is much faster than to draw each
 # value, and there are more combinations than anybody could try. Few words of each kind, so that they meet, and days
@@ -295,7 +296,7 @@ def worlds(draw: st.DrawFn) -> World:
 # --- what must hold --------------------------------------------------------------------------------------------------
 
 
-@settings(USUAL, max_examples=1000)
+@settings(USUAL, max_examples=examples(1000))
 @given(worlds())
 def test_agrees_with_the_second_judge(world: World) -> None:
     found = world.verdicts()
