@@ -39,6 +39,11 @@ JOURNEY := tests/playbooks/test_site.py
 # does is the same on whatever versions, and so is what comes of disturbing or denying every single call.
 WORK := enroll enroll_users read_budgets read_sign_ins read_simulation signin_campaign validate validate_evidence
 
+# Tests of ansible-test that look at how files are written and named. No version of Python or Ansible makes a difference
+# to them, and those of the newest versions look at the same files.
+FILES_ONLY := changelog empty-init line-endings no-illegal-filenames no-smart-quotes pep8 runtime-metadata shebang \
+	shellcheck symlinks yamllint
+
 # A gate announces itself; the tools' own output follows.
 say = @printf '\n== %s\n' "$(1)"
 
@@ -103,7 +108,8 @@ sanity: setup ## ansible-test sanity, without an ignore file
 .PHONY: sanity-oldest
 sanity-oldest: setup-oldest ## ansible-test sanity of all but the tests on the oldest supported versions
 	$(call say,ansible-test sanity on the oldest supported versions)
-	@PATH="$(OLDEST_BIN):$$PATH" $(OLDEST_BIN)/python scripts/run_ansible_test.py sanity --exclude tests/
+	@PATH="$(OLDEST_BIN):$$PATH" $(OLDEST_BIN)/python scripts/run_ansible_test.py sanity --exclude tests/ \
+		$(FILES_ONLY:%=--skip-test %)
 
 .PHONY: integration
 integration: setup ## ansible-test integration of the modules against the embedded AWS

@@ -34,8 +34,10 @@ HOME = ROOT / ".build" / "home" / LEG
 COMMANDS = ("sanity", "integration")
 SKIPPED = "All targets skipped"
 PIP_STUB = """
-import subprocess, sys
-subprocess.check_call([sys.executable, "-m", "ensurepip"], stdout=subprocess.DEVNULL)
+import pathlib, shutil, sysconfig
+there = pathlib.Path(sysconfig.get_path("purelib"))
+for found in pathlib.Path({pip!r}).glob("pip*"):
+    shutil.copytree(found, there / found.name)
 """
 
 
@@ -71,11 +73,22 @@ def prepare_home() -> None:
     pip_conf.parent.mkdir(parents=True, exist_ok=True)
     pip_conf.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
-    # Where ansible-test would download the script that installs pip, it takes this file instead. In a process of its
-    # own: ensurepip switches pip's settings off for the process it runs in.
+    # Where ansible-test would download the script that installs pip, it takes this file instead. Each of its ten
+    # environments gets a copy: to unpack and compile pip again takes longer than most of the tests.
     cache = HOME / ".ansible" / "test" / "cache"
     cache.mkdir(parents=True, exist_ok=True)
-    (cache / f"get_pip_{wanted_pip().replace('.', '_')}.py").write_text(PIP_STUB, encoding="ascii")
+    stub = PIP_STUB.format(pip=str(compiled_pip()))
+    (cache / f"get_pip_{wanted_pip().replace('.', '_')}.py").write_text(stub, encoding="ascii")
+
+
+def compiled_pip() -> pathlib.Path:
+    """Where the pip lies that Python itself brings, installed once for this Python."""
+    venv = HOME / f"pip-{sys.version.split()[0]}"
+    if not venv.exists():
+        unfinished = venv.with_suffix(f".{os.getpid()}")
+        subprocess.run([sys.executable, "-m", "venv", str(unfinished)], check=True)
+        unfinished.rename(venv)
+    return venv / "lib" / f"python{PYTHON_VERSION}" / "site-packages"
 
 
 def wanted_pip() -> str:
