@@ -7,8 +7,8 @@
 Usage: .venv/bin/python scripts/bench.py [--quick] [--validation | --enrollment]
 
 The question: who has a console password, and which MFA devices do these users have? With ``--validation``: and is
-that enough? With ``--enrollment`` instead: what does it cost to prepare devices for everybody? What is asked is the
-embedded AWS in ``tests/sandbox``, on this machine only.
+that enough? At the end, or alone with ``--enrollment``: what does it cost to prepare devices for everybody? What is
+asked is the embedded AWS in ``tests/sandbox``, on this machine only.
 """
 
 from __future__ import annotations

@@ -61,17 +61,28 @@ class Options:
     output: pathlib.Path
     suite: str = READING
     evidence: bool = False
+    enrolling: Options | None = None
+    """What is measured after this, where nothing else was asked for: devices for everybody."""
+
+    @property
+    def parts(self) -> list[Options]:
+        return [self, self.enrolling] if self.enrolling else [self]
 
     @property
     def console_share(self) -> float:
         """How many of the users have a password: those who are judged or enrolled. The most work is everybody."""
         return CONSOLE_SHARE if self.suite == READING else 1.0
 
+    @property
+    def all_variants(self) -> list[str]:
+        return list(dict.fromkeys(name for part in self.parts for name in part.variants))
+
     def scenario(self, users: int) -> tuple[dict[str, t.Any], Facts]:
         return scenario_to_enroll(users) if self.suite == ENROLLMENT else scenario_of(users, self.console_share)
 
     def cases(self) -> list[Case]:
-        return [Case(users, delay) for users in self.users for delay in self.delays]
+        enrolling = self.suite == ENROLLMENT
+        return [Case(users, delay, enrolling=enrolling) for users in self.users for delay in self.delays]
 
 
 def parse_options(arguments: list[str] | None = None) -> Options:
@@ -90,7 +101,7 @@ def parse_options(arguments: list[str] | None = None) -> Options:
         const=ENROLLMENT,
         dest="suite",
         default=READING,
-        help=f"prepare virtual devices for everybody instead ({ENROLLED} users): minutes",
+        help=f"only prepare virtual devices for everybody ({ENROLLED} users), which is the end of the whole: minutes",
     )
     more.add_argument(
         "--validation",
@@ -117,6 +128,7 @@ def parse_options(arguments: list[str] | None = None) -> Options:
             f"--only: {', '.join(strangers)} are no part of the {given.suite}; these are: {', '.join(of_suite)}"
         )
     reading = given.suite == READING
+    whole = reading and not (given.quick or given.users or given.only or given.evidence)
     usual = {READING: [50, 200, 1000], VALIDATION: [report.LARGE_USERS], ENROLLMENT: [ENROLLED]}[given.suite]
     return Options(
         users=given.users or ([50] if given.quick else usual),
@@ -126,6 +138,7 @@ def parse_options(arguments: list[str] | None = None) -> Options:
         output=given.output,
         suite=given.suite,
         evidence=given.evidence,
+        enrolling=parse_options(["--enrollment"]) if whole else None,
     )
 
 
@@ -138,6 +151,10 @@ ENROLLED = 200
 
 def expected_minutes(options: Options) -> float:
     """About how long it will take: enough to decide whether to wait for it."""
+    return sum(map(_expected_seconds, options.parts)) / 60
+
+
+def _expected_seconds(options: Options) -> float:
     seconds = 0.0
     for case in options.cases():
         console = options.console_share * case.users
@@ -158,7 +175,7 @@ def expected_minutes(options: Options) -> float:
         seconds += options.repeat * sum(quick.get(name, 0) for name in options.variants)
         if "loop" in options.variants:
             seconds += START_SECONDS + 2 * case.users * call + console * (MODULE_SECONDS + call)
-    return seconds / 60
+    return seconds
 
 
 def say(*lines: str) -> None:
@@ -174,12 +191,14 @@ def main(arguments: list[str] | None = None) -> int:
         f"Takes about {minutes:.0f} minutes, most of it the loop at its largest; --quick takes half a minute."
         if minutes >= 2
         else f"Takes about {max(minutes, 0.5):.1f} minutes.",
-        *(f"  {name:10} {VARIANTS[name].about}" for name in options.variants),
+        *(f"  {name:12} {VARIANTS[name].about}" for name in options.all_variants),
     )
     others = OtherPrograms()
     try:
         with tempfile.TemporaryDirectory(prefix="console-mfa-bench-") as directory:
-            measured = _measure_all(options, pathlib.Path(directory))
+            measured = [
+                item for part in options.parts for item in _measure_all(part, pathlib.Path(directory) / part.suite)
+            ]
     except Failed as failure:
         say("", f"bench failed: {failure}")
         return 1
@@ -272,14 +291,16 @@ class Measured:
 
 def _measure_all(options: Options, directory: pathlib.Path) -> list[Measured]:
     measured = []
+    directory.mkdir()
     for users in options.users:
         scenario, facts = options.scenario(users)
         with bench_of(scenario, users, directory / str(users)) as bench:
             say("", f"{users:,} users, {len(facts.console_users):,} of them with a password")
             _warm_up(bench)
-            for delay in options.delays:
-                bench.delay(delay)
-                case = Case(users, delay)
+            for case in options.cases():
+                if case.users != users:
+                    continue
+                bench.delay(case.delay_ms)
                 runs = _measure_case(bench, case, facts, options)
                 measured.append(Measured(case, facts, runs, _judging(runs)))
     return measured
@@ -302,7 +323,7 @@ def _measure_case(bench: Bench, case: Case, facts: Facts, options: Options) -> l
                 continue
             run = _run(bench, variant)
             runs.append(run)
-            say(f"  +{case.delay_ms} ms  {name:10} {run.usage.wall_seconds:8.2f} s  {sum(run.calls.values()):6} calls")
+            say(f"  +{case.delay_ms} ms  {name:12} {run.usage.wall_seconds:8.2f} s  {sum(run.calls.values()):6} calls")
             if run.answer is not None:
                 _check_answer(name, run.answer, reference, facts)
                 reference = reference or (None if run.answer.open else run.answer)
@@ -344,11 +365,11 @@ def _print_report(measured: list[Measured]) -> None:
         ratios = report.ratios_of(rows)
         if ratios:
             say("", report.ratios_table(ratios))
-    for users in dict.fromkeys(item.case.users for item in measured):
-        same_size = [item for item in measured if item.case.users == users]
+    for users, enrolling in dict.fromkeys((item.case.users, item.case.enrolling) for item in measured):
+        same_size = [item for item in measured if (item.case.users, item.case.enrolling) == (users, enrolling)]
         tables = {report.calls_table(item.rows): item.case for item in same_size}
         for text, case in tables.items():
-            title = f"{users:,} users" if len(tables) == 1 else case.title()
+            title = case.size() if len(tables) == 1 else case.title()
             say("", f"== Calls by operation, {title}", "", text)
     say("", "== Aims", "")
     for item in measured:
@@ -374,7 +395,7 @@ def _document(options: Options, measured: list[Measured], disturbance: float | N
         "options": {
             "users": options.users,
             "delay_ms": options.delays,
-            "variants": {name: VARIANTS[name].about for name in options.variants},
+            "variants": {name: VARIANTS[name].about for name in options.all_variants},
             "repeat": options.repeat,
         },
         "machine": _machine() | {"share_of_other_programs": disturbance},

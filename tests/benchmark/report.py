@@ -38,13 +38,17 @@ WHOLE = ("playbook-live", "playbook-bulk")
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """The account's size, and what is added to each call."""
+    """The account's size, what is added to each call, and whether its users are enrolled rather than read."""
 
     users: int
     delay_ms: int
+    enrolling: bool = False
+
+    def size(self) -> str:
+        return f"{self.users:,} users{' to enroll' if self.enrolling else ''}"
 
     def title(self) -> str:
-        return f"{self.users:,} users, {self.delay_ms} ms added to each call"
+        return f"{self.size()}, {self.delay_ms} ms added to each call"
 
 
 @dataclasses.dataclass(frozen=True)

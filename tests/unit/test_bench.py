@@ -496,6 +496,18 @@ def test_everybody_is_enrolled_in_one_task_and_in_a_loop() -> None:
     assert command_line.expected_minutes(options) > 1
 
 
+def test_the_whole_ends_with_200_users_who_are_enrolled() -> None:
+    whole = command_line.parse_options([])
+    assert whole.enrolling == command_line.parse_options(["--enrollment"])
+    assert [part.suite for part in whole.parts] == ["reading", "enrollment"]
+    assert whole.all_variants == [*whole.variants, "enroll-users", "enroll-loop"]
+    apart = command_line.expected_minutes(dataclasses.replace(whole, enrolling=None))
+    assert command_line.expected_minutes(whole) == pytest.approx(apart + command_line.expected_minutes(whole.parts[1]))
+    assert [case.title() for case in whole.parts[1].cases()] == ["200 users to enroll, 0 ms added to each call"]
+    for some in ("--quick", "--users 50", "--only live", "--validation", "--evidence"):
+        assert command_line.parse_options(some.split()).enrolling is None
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
