@@ -114,9 +114,10 @@ def python_version(python: pathlib.Path) -> str | None:
 def install_packages(leg: Leg) -> None:
     print(f"   installing the pinned packages of {leg.pins}", flush=True)
     pip = [str(leg.python), "-m", "pip", "--disable-pip-version-check", "--quiet", "--quiet"]
+    # Python compiles what is imported, once; pip would compile all of it, most of which nobody ever imports.
     run(
         f"Installing the packages of {leg.pins}",
-        [*pip, "install", "--no-deps", "--require-hashes", "--requirement", leg.pins],
+        [*pip, "install", "--no-compile", "--no-deps", "--require-hashes", "--requirement", leg.pins],
     )
     run("Checking the installed packages", [str(leg.python), "-m", "pip", "check"])
     for collection, pins in leg.collections.items():
@@ -150,8 +151,10 @@ def link_collection() -> None:
     target = os.path.relpath(ROOT, COLLECTION_LINK.parent)
     if COLLECTION_LINK.is_symlink() and COLLECTION_LINK.readlink() == pathlib.Path(target):
         return
-    COLLECTION_LINK.unlink(missing_ok=True)
-    COLLECTION_LINK.symlink_to(target, target_is_directory=True)
+    # In one step, as both environments may be made at the same time.
+    unfinished = COLLECTION_LINK.with_name(f"{COLLECTION_LINK.name}.{os.getpid()}")
+    unfinished.symlink_to(target, target_is_directory=True)
+    unfinished.replace(COLLECTION_LINK)
 
 
 def set_up(name: str) -> None:
