@@ -32,8 +32,11 @@ OLDEST_PYTHON ?=
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 
-# Of the playbooks, which take long, the oldest versions run the one that goes through everything.
+# Of the playbooks, which take long, the oldest versions run the one that goes through everything: all accounts, under
+# --check and for good. What else it is asked to fail on, or to refuse, is told by the same tasks.
 JOURNEY := tests/playbooks/test_site.py
+JOURNEY += $(addprefix --deselect=$(JOURNEY)::test_,a_fleet_that_is_well_passes_and_who_is_left_out_by_limit_is_red \
+	what_the_run_is_to_fail_on_is_for_the_inventory_to_say an_inventory_without_accounts_is_refused)
 
 # Of the contract tests, which take long too, they run those in which the modules do their work. What the embedded AWS
 # does is the same on whatever versions, and so is what comes of disturbing or denying every single call.
