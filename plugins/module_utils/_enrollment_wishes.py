@@ -157,7 +157,10 @@ def read_wishes(
     nodes = Node(enrollments, LIST, errors).items("users", may_be_empty=True)
     named = [_read_wish(node, account_id) for node in nodes]
     given = {key: value for key, value in survey.items() if value not in ("", None, False)} if survey else {}
-    if given:
+    mixed_up = [key for key, value in given.items() if _is_two_codes(value)]
+    if mixed_up:
+        errors.append(f"{SURVEY}: {', '.join(mixed_up)} holds two codes (not shown): the fields are mixed up")
+    elif given:
         named.append(_read_wish(Node(given, SURVEY, errors), account_id))
     coded = [owner for owner, _item in _read_codes(codes, account_id, errors)]
     here = tuple(wish for wish in named if wish)
@@ -239,12 +242,20 @@ def _codes_problem(item: object) -> str | None:
     wrong = [key for key, value in texts.items() if value is not None and not isinstance(value, str)]
     if wrong:
         return f"{', '.join(wrong)} must be text: quote it"
+    mixed_up = [key for key in ("user_name", "account_id", "serial_number") if _is_two_codes(texts[key])]
+    if mixed_up:
+        return f"{', '.join(mixed_up)} holds two codes (not shown): the keys are mixed up"
     missing = [key for key in ("user_name", "codes", "read_at") if not item.get(key)]
     if missing:
         return f"{', '.join(missing)} is missing"
     if not _is_time(item["read_at"]):
         return "read_at must be a UTC time such as 2026-11-24T12:00:00Z"
     return None if _is_flat(item["codes"]) else "codes must be a list of two strings, or one string with both"
+
+
+def _is_two_codes(value: object) -> bool:
+    """Two codes in one text, which no name, account or serial number is. One alone might be a user's name."""
+    return isinstance(value, str) and re.fullmatch(r"\s*[0-9]{6}[^0-9A-Za-z]+[0-9]{6}\s*", value) is not None
 
 
 def _is_flat(codes: object) -> bool:

@@ -433,6 +433,14 @@ def test_only_who_is_named_loses_a_device() -> None:
         pytest.param({"codes": [{"user_name": 123456}]}, "user_name must be text", id="a code as name"),
         pytest.param({"codes": [{"user_name": "a"}]}, "codes, read_at is missing", id="no codes"),
         pytest.param(
+            {"codes": [codes_of("123456 654321")]}, "user_name holds two codes (not shown)", id="two codes as name"
+        ),
+        pytest.param(
+            {"survey": {"user_name": "123456,654321", "serial_number": " 123456 - 654321", "kind": "virtual"}},
+            "console_mfa_enroll_*: user_name, serial_number holds two codes (not shown)",
+            id="fields of a survey mixed up",
+        ),
+        pytest.param(
             {"codes": [codes_of("a") | {"read_at": "123456 1"}]}, "read_at must be a UTC time", id="a code as time"
         ),
         pytest.param(
@@ -446,7 +454,14 @@ def test_what_makes_no_sense_is_refused_whole_and_without_a_code(asked: Json, er
     with pytest.raises(WishError) as refused:
         read_wishes(ACCOUNT_ID, **({"step": "activate"} | asked))
     assert [text for text in refused.value.errors if error in text]
-    assert "123456" not in str(refused.value) or "serial_number" in error
+    assert "123456" not in str(refused.value) or "is the number" in error
+    assert "654321" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["123456", "123456654321", "123456a654321", "a-123456-654321"])
+def test_a_name_may_have_digits(name: str) -> None:
+    (wish,) = read_wishes(ACCOUNT_ID, step="activate", survey={"user_name": name}).named
+    assert wish.user_name == name
 
 
 @pytest.mark.parametrize("thing", [{}, {"failed": True, "findings": []}, {"findings": [{}], "account": {}}])
