@@ -36,6 +36,7 @@ import types
 import typing as t
 
 from ansible import constants
+from ansible.errors import AnsibleError
 from ansible.executor.module_common import _BuiltModule
 from ansible.module_utils import _internal, basic
 from ansible.module_utils._internal._ansiballz import _loader
@@ -193,16 +194,19 @@ def is_this_python(interpreter: str) -> bool:
 def as_parameters(arguments: Json) -> bytes:
     """As a module of its own process finds them in its program."""
     encoder = get_module_encoder(PROFILE, Direction.CONTROLLER_TO_MODULE)
-    return json.dumps({"ANSIBLE_MODULE_ARGS": arguments}, cls=encoder).encode()
+    try:
+        return json.dumps({"ANSIBLE_MODULE_ARGS": arguments}, cls=encoder).encode()
+    except TypeError as failure:
+        raise AnsibleError("Failed to serialize arguments for the module.") from failure
 
 
 def run_in_fork(module: types.ModuleType, parameters: bytes, environment: Json, folder: str) -> Json:
     """What the module printed, and its exit status; that of a module that is killed is the signal's, below 0."""
     receiver, sender = FORKING.Pipe(duplex=False)
     process = FORKING.Process(target=_in_fork, args=(sender, module, parameters, environment, folder))
-    process.start()
-    sender.close()
     with receiver, _left_alone(process):
+        process.start()
+        sender.close()
         try:
             printed = receiver.recv()
         except EOFError:

@@ -18,6 +18,7 @@ import types
 import typing as t
 
 import pytest
+from ansible.errors import AnsibleError
 from ansible.module_utils import basic
 from ansible.module_utils.basic import AnsibleModule
 
@@ -100,6 +101,11 @@ def killed() -> None:
 
 def test_of_a_module_that_is_killed_there_is_no_answer() -> None:
     assert run(killed) == {"rc": -9, "stdout": "", "stdout_lines": [], "stderr": "", "stderr_lines": []}
+
+
+def test_arguments_that_are_no_json_are_refused_as_ansible_refuses_them() -> None:
+    with pytest.raises(AnsibleError, match="Failed to serialize arguments"):
+        in_worker.as_parameters({"word": object()})
 
 
 def test_an_answer_may_be_larger_than_a_pipe() -> None:
@@ -303,13 +309,18 @@ def test_the_python_is_that_of_the_host_that_the_task_is_delegated_to() -> None:
 def test_only_the_module_is_kept_from_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     # After it, Ansible removes a directory, and an action plugin may run something else.
     asked: list[str] = []
-    plugin, task_vars = action()
-    plugin._connection.is_pipelining_enabled = lambda _wrap_async: False
-    monkeypatch.setattr(in_worker.ActionBase, "_execute_module", lambda *_given, **_options: {"changed": False})
+    plugin, task_vars = action(environment={"AWS_PROFILE": "audit"})
+    plugin._loader = types.SimpleNamespace(get_basedir=lambda: "/playbooks")
+    monkeypatch.setattr(in_worker, "run_in_fork", lambda _module, *given: given)
+    monkeypatch.setattr(
+        in_worker.ActionBase,
+        "_execute_module",
+        lambda self, **_options: self._low_level_execute_command("python", sudoable=True, in_data=b"{}"),
+    )
     monkeypatch.setattr(
         in_worker.ActionBase, "_low_level_execute_command", lambda _self, cmd, **_options: asked.append(cmd) or {}
     )
-    assert plugin.run_module({}, task_vars) == {"changed": False}
+    assert plugin.run_module({}, task_vars) == (b"{}", {"AWS_PROFILE": "audit"}, "/playbooks")
     plugin._low_level_execute_command("rm -rf /x", sudoable=False)
     assert asked == ["rm -rf /x"]
 
