@@ -22,7 +22,6 @@ import contextlib
 import functools
 import gc
 import importlib
-import importlib.util
 import io
 import json
 import logging
@@ -62,10 +61,10 @@ READ_WHEN_NEEDED = re.compile(r"AWS_\w+|(?i:\w+_proxy)|REQUESTS_CA_BUNDLE|SSL_CE
 
 def load(name: str) -> types.ModuleType | None:
     """The module, or None where Ansible's own Python has not what it needs (boto3, amazon.aws), or has it broken."""
-    # A module can be imported without boto3, to say that it is missing. The Python that Ansible finds may have it.
-    if not all(importlib.util.find_spec(library) for library in ("boto3", "botocore")):
-        return None
     try:
+        # A module can be imported without boto3, to say that it is missing. The Python that Ansible finds may have it.
+        for library in ("boto3", "botocore"):
+            importlib.import_module(library)
         module = importlib.import_module(f"{MODULES}.{name}")
     except Exception:  # noqa: BLE001 - a library that does not suit another raises whatever it likes
         return None

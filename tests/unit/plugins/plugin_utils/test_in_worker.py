@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import logging
 import multiprocessing
@@ -342,8 +341,7 @@ def test_a_python_without_the_libraries_is_left_to_ansible(monkeypatch: pytest.M
 
 def test_a_python_without_boto3_is_left_to_ansible(monkeypatch: pytest.MonkeyPatch) -> None:
     # Modules can be imported without it, to say that it is missing; the Python that Ansible finds may have it.
-    real = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "boto3" else real(name))
+    monkeypatch.setitem(sys.modules, "boto3", None)
     assert in_worker.load("iam_mfa_info") is None
 
 
