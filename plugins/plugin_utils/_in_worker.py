@@ -55,8 +55,9 @@ PROFILE = "legacy"
 FORKING = multiprocessing.get_context("fork")
 
 # What a task may set in the environment of a module here: it is read each time that it is needed. All else may act when
-# a process starts (PYTHONPATH, LD_PRELOAD, LC_ALL), or be read once for all (TZ, TMPDIR, BOTO_DISABLE_CRT).
-READ_WHEN_NEEDED = re.compile(r"AWS_\w+|(?i:\w+_proxy)|REQUESTS_CA_BUNDLE|SSL_CERT_(FILE|DIR)|HOME|PATH")
+# a process starts (PYTHONPATH, LD_PRELOAD, LC_ALL, HOME for what a user has installed), or be read once for all (TZ,
+# TMPDIR, BOTO_DISABLE_CRT).
+READ_WHEN_NEEDED = re.compile(r"AWS_\w+|(?i:\w+_proxy)|REQUESTS_CA_BUNDLE|SSL_CERT_(FILE|DIR)|PATH")
 
 
 def load(name: str) -> types.ModuleType | None:
@@ -137,6 +138,7 @@ class WorkerAction(ActionBase):
             and not self._task.async_val
             # Who keeps the files of modules wants to see them.
             and not constants.DEFAULT_KEEP_REMOTE_FILES
+            and not constants.config.get_config_value("PYTHON_MODULE_RLIMIT_NOFILE", variables=task_vars)
             and all(READ_WHEN_NEEDED.fullmatch(name) for name in self._environment())
             and is_this_python(self._interpreter(task_vars))
         )

@@ -262,6 +262,7 @@ def test_here_is_this_user_on_this_machine_with_this_python() -> None:
         {"environment": {"AWS_PROFILE": "audit", "PYTHONPATH": "/opt/patched"}},
         {"environment": {"TZ": "Asia/Tokyo"}},
         {"environment": {"LC_ALL": "C"}},
+        {"environment": {"HOME": "/home/other"}},
         {"environment": {"BOTO_DISABLE_CRT": "true"}},
         {"environment": {"LD_PRELOAD": "/opt/other.so"}},
     ],
@@ -279,7 +280,6 @@ def test_anything_else_is_a_process_of_its_own(other: Json) -> None:
         "AWS_ENDPOINT_URL_IAM",
         "HTTPS_PROXY",
         "no_proxy",
-        "HOME",
         "PATH",
         "REQUESTS_CA_BUNDLE",
         "SSL_CERT_FILE",
@@ -288,6 +288,11 @@ def test_anything_else_is_a_process_of_its_own(other: Json) -> None:
 def test_what_is_read_when_it_is_needed_may_be_given_here(name: str) -> None:
     plugin, task_vars = action(environment={name: "/given"})
     assert plugin.runs_here(task_vars)
+
+
+def test_a_limit_of_open_files_is_for_a_process_of_its_own() -> None:
+    plugin, task_vars = action()
+    assert not plugin.runs_here({**task_vars, "ansible_python_module_rlimit_nofile": 64})
 
 
 def test_a_mac_ends_forks_that_use_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
