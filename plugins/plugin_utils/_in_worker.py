@@ -202,7 +202,7 @@ def as_parameters(arguments: Json) -> bytes:
 
 
 def run_in_fork(module: types.ModuleType, parameters: bytes, environment: Json, folder: str) -> Json:
-    """What the module printed, and its exit status; that of a module that is killed is the signal's, below 0."""
+    """What the module printed, and its exit status; of one that is killed, 128 and the signal, as a shell has it."""
     receiver, sender = FORKING.Pipe(duplex=False)
     process = FORKING.Process(target=_in_fork, args=(sender, module, parameters, environment, folder))
     with receiver, _left_alone(process):
@@ -213,7 +213,8 @@ def run_in_fork(module: types.ModuleType, parameters: bytes, environment: Json, 
         except EOFError:
             printed = (b"", b"")
         process.join()
-    answer: Json = {"rc": process.exitcode}
+    status = t.cast(int, process.exitcode)
+    answer: Json = {"rc": status if status >= 0 else 128 - status}
     for name, output in zip(("stdout", "stderr"), printed, strict=True):
         text = to_text(output, errors="surrogate_then_replace")
         answer |= {name: text, f"{name}_lines": text.splitlines()}

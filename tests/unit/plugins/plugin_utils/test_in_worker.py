@@ -99,7 +99,7 @@ def killed() -> None:
 
 
 def test_of_a_module_that_is_killed_there_is_no_answer() -> None:
-    assert run(killed) == {"rc": -9, "stdout": "", "stdout_lines": [], "stderr": "", "stderr_lines": []}
+    assert run(killed) == {"rc": 137, "stdout": "", "stdout_lines": [], "stderr": "", "stderr_lines": []}
 
 
 def test_arguments_that_are_no_json_are_refused_as_ansible_refuses_them() -> None:
