@@ -44,11 +44,10 @@ from ansible.module_utils.common.text.converters import to_text
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import filter_loader, lookup_loader
 
-from ansible_collections.iamguard.console_mfa.plugins.module_utils import _aws_session
-
 Json = dict[str, t.Any]
 
-MODULES = "ansible_collections.iamguard.console_mfa.plugins.modules"
+PLUGINS = "ansible_collections.iamguard.console_mfa.plugins"
+MODULES = f"{PLUGINS}.modules"
 # How arguments and answers become JSON: as for every module that asks for nothing else.
 PROFILE = "legacy"
 
@@ -86,11 +85,11 @@ def load_for_workers() -> None:
     """
     try:
         filter_loader.get("iamguard.console_mfa.check_fleet")  # and with it all others
-    except KeyError:  # imported by a program that is not Ansible, and has no collections loaded
+        for name in LOOKUPS:
+            lookup_loader.get(f"ansible.builtin.{name}", class_only=True)
+        importlib.import_module(f"{PLUGINS}.module_utils._aws_session").read_ahead()
+    except Exception:  # noqa: BLE001 - it saves time and no more: a program that is not Ansible, a botocore that is broken
         return
-    for name in LOOKUPS:
-        lookup_loader.get(f"ansible.builtin.{name}", class_only=True)
-    _aws_session.read_ahead()
     # What is here already is nothing for a worker's garbage collection to look through, and to copy by doing so.
     gc.freeze()
 

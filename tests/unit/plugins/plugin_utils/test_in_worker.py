@@ -354,8 +354,10 @@ def test_a_library_that_is_broken_breaks_no_playbook(monkeypatch: pytest.MonkeyP
     def broken_import(_name: str) -> t.NoReturn:
         raise AttributeError("module 'lib' has no attribute 'X509_V_FLAG_NOTIFY_POLICY'")
 
+    in_worker.load_for_workers.cache_clear()
     monkeypatch.setattr(in_worker.importlib, "import_module", broken_import)
     assert in_worker.load("iam_mfa_info") is None
+    in_worker.load_for_workers()
 
 
 def test_the_same_python_by_another_name_is_the_same(tmp_path: pathlib.Path) -> None:
