@@ -258,6 +258,8 @@ def _become_a_process_of_its_own() -> None:
     # With ``log_path``, Ansible has the messages of all libraries written to its log, and those of botocore tell keys.
     logging.root.handlers.clear()
     logging.root.setLevel(logging.WARNING)
+    # With `python -m`, Python looks for libraries in the working directory, too: that is about to be a playbook's.
+    sys.path[:] = [place for place in sys.path if place not in ("", ".")]
     # What Ansible does at its end.
     atexit._clear()  # noqa: SLF001 - which has no other name
     # A warning of the module is part of its answer; Ansible's own processes show it at once.

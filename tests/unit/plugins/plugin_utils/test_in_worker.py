@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import logging
 import multiprocessing
@@ -139,6 +140,18 @@ def test_a_module_runs_where_ansible_starts_those_of_this_machine(tmp_path: path
     )
     assert json.loads(answer["stdout"])["folder"] == str(tmp_path)
     assert pathlib.Path.cwd() == here
+
+
+def importing_what_lies_about() -> None:
+    found = importlib.util.find_spec("lies_about") is not None
+    AnsibleModule(argument_spec={}).exit_json(found=found)
+
+
+def test_no_library_is_taken_from_beside_a_playbook(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "lies_about.py").touch()
+    monkeypatch.syspath_prepend("")
+    answer = run(importing_what_lies_about, folder=str(tmp_path))
+    assert json.loads(answer["stdout"])["found"] is False
 
 
 def going_on_whatever_happens(signal_number: int) -> None:
