@@ -205,7 +205,8 @@ def run_in_fork(module: types.ModuleType, parameters: bytes, environment: Json, 
     receiver, sender = FORKING.Pipe(duplex=False)
     process = FORKING.Process(target=_in_fork, args=(sender, module, parameters, environment, folder))
     with receiver, _left_alone(process):
-        process.start()
+        with _signals_kept():
+            process.start()
         sender.close()
         try:
             printed = receiver.recv()
@@ -218,6 +219,20 @@ def run_in_fork(module: types.ModuleType, parameters: bytes, environment: Json, 
         text = to_text(output, errors="surrogate_then_replace")
         answer |= {name: text, f"{name}_lines": text.splitlines()}
     return answer
+
+
+# By which a worker, and all that it started, is ended.
+ENDING = (signal.SIGTERM, signal.SIGINT)
+
+
+@contextlib.contextmanager
+def _signals_kept() -> t.Iterator[None]:
+    """Keeps those that end a module until it has its own handlers: where a process begins, Python drops failures."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextlib.contextmanager
@@ -255,6 +270,7 @@ def _become_a_process_of_its_own() -> None:
     # on after Ctrl-C.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
     # With ``log_path``, Ansible has the messages of all libraries written to its log, and those of botocore tell keys.
     logging.root.handlers.clear()
     logging.root.setLevel(logging.WARNING)

@@ -176,6 +176,23 @@ def test_a_module_that_is_told_to_end_does_nothing_more(number: int) -> None:
     assert answer["rc"] != 0
 
 
+def test_a_module_that_is_told_to_end_as_it_begins_does_not_begin() -> None:
+    told = [signal.SIGTERM]
+    os.register_at_fork(after_in_child=lambda: [os.kill(os.getpid(), number) for number in told])
+
+    def as_a_worker_does(_number: int, _frame: object) -> None:
+        raise TypeError("this is about another process")
+
+    before = signal.signal(signal.SIGTERM, as_a_worker_does)
+    try:
+        answer = run(answering)
+    finally:
+        told.clear()
+        signal.signal(signal.SIGTERM, before)
+    assert (answer["rc"], answer["stdout"]) == (143, "")
+    assert signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
 def logging_a_request() -> None:
     logger = logging.getLogger("botocore.endpoint")
     logger.setLevel(logging.DEBUG)
