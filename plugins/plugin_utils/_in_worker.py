@@ -22,7 +22,6 @@ import contextlib
 import functools
 import gc
 import importlib
-import importlib.util
 import io
 import json
 import logging
@@ -36,6 +35,7 @@ import types
 import typing as t
 
 from ansible import constants
+from ansible.errors import AnsibleError
 from ansible.executor.module_common import _BuiltModule
 from ansible.module_utils import _internal, basic
 from ansible.module_utils._internal._ansiballz import _loader
@@ -44,27 +44,27 @@ from ansible.module_utils.common.text.converters import to_text
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import filter_loader, lookup_loader
 
-from ansible_collections.iamguard.console_mfa.plugins.module_utils import _aws_session
-
 Json = dict[str, t.Any]
 
-MODULES = "ansible_collections.iamguard.console_mfa.plugins.modules"
+PLUGINS = "ansible_collections.iamguard.console_mfa.plugins"
+MODULES = f"{PLUGINS}.modules"
 # How arguments and answers become JSON: as for every module that asks for nothing else.
 PROFILE = "legacy"
 
 FORKING = multiprocessing.get_context("fork")
 
 # What a task may set in the environment of a module here: it is read each time that it is needed. All else may act when
-# a process starts (PYTHONPATH, LD_PRELOAD, LC_ALL), or be read once for all (TZ, TMPDIR, BOTO_DISABLE_CRT).
-READ_WHEN_NEEDED = re.compile(r"AWS_\w+|(?i:\w+_proxy)|REQUESTS_CA_BUNDLE|SSL_CERT_(FILE|DIR)|HOME|PATH")
+# a process starts (PYTHONPATH, LD_PRELOAD, LC_ALL, HOME for what a user has installed), or be read once for all (TZ,
+# TMPDIR, BOTO_DISABLE_CRT).
+READ_WHEN_NEEDED = re.compile(r"AWS_\w+|(?i:\w+_proxy)|REQUESTS_CA_BUNDLE|SSL_CERT_(FILE|DIR)|PATH")
 
 
 def load(name: str) -> types.ModuleType | None:
     """The module, or None where Ansible's own Python has not what it needs (boto3, amazon.aws), or has it broken."""
-    # A module can be imported without boto3, to say that it is missing. The Python that Ansible finds may have it.
-    if not all(importlib.util.find_spec(library) for library in ("boto3", "botocore")):
-        return None
     try:
+        # A module can be imported without boto3, to say that it is missing. The Python that Ansible finds may have it.
+        for library in ("boto3", "botocore"):
+            importlib.import_module(library)
         module = importlib.import_module(f"{MODULES}.{name}")
     except Exception:  # noqa: BLE001 - a library that does not suit another raises whatever it likes
         return None
@@ -85,11 +85,11 @@ def load_for_workers() -> None:
     """
     try:
         filter_loader.get("iamguard.console_mfa.check_fleet")  # and with it all others
-    except KeyError:  # imported by a program that is not Ansible, and has no collections loaded
+        for name in LOOKUPS:
+            lookup_loader.get(f"ansible.builtin.{name}", class_only=True)
+        importlib.import_module(f"{PLUGINS}.module_utils._aws_session").read_ahead()
+    except Exception:  # noqa: BLE001 - it saves time and no more: a program that is not Ansible, a botocore that is broken
         return
-    for name in LOOKUPS:
-        lookup_loader.get(f"ansible.builtin.{name}", class_only=True)
-    _aws_session.read_ahead()
     # What is here already is nothing for a worker's garbage collection to look through, and to copy by doing so.
     gc.freeze()
 
@@ -137,6 +137,7 @@ class WorkerAction(ActionBase):
             and not self._task.async_val
             # Who keeps the files of modules wants to see them.
             and not constants.DEFAULT_KEEP_REMOTE_FILES
+            and not constants.config.get_config_value("PYTHON_MODULE_RLIMIT_NOFILE", variables=task_vars)
             and all(READ_WHEN_NEEDED.fullmatch(name) for name in self._environment())
             and is_this_python(self._interpreter(task_vars))
         )
@@ -193,26 +194,45 @@ def is_this_python(interpreter: str) -> bool:
 def as_parameters(arguments: Json) -> bytes:
     """As a module of its own process finds them in its program."""
     encoder = get_module_encoder(PROFILE, Direction.CONTROLLER_TO_MODULE)
-    return json.dumps({"ANSIBLE_MODULE_ARGS": arguments}, cls=encoder).encode()
+    try:
+        return json.dumps({"ANSIBLE_MODULE_ARGS": arguments}, cls=encoder).encode()
+    except TypeError as failure:
+        raise AnsibleError("Failed to serialize arguments for the module.") from failure
 
 
 def run_in_fork(module: types.ModuleType, parameters: bytes, environment: Json, folder: str) -> Json:
-    """What the module printed, and its exit status; that of a module that is killed is the signal's, below 0."""
+    """What the module printed, and its exit status; of one that is killed, 128 and the signal, as a shell has it."""
     receiver, sender = FORKING.Pipe(duplex=False)
     process = FORKING.Process(target=_in_fork, args=(sender, module, parameters, environment, folder))
-    process.start()
-    sender.close()
     with receiver, _left_alone(process):
+        with _signals_kept():
+            process.start()
+        sender.close()
         try:
             printed = receiver.recv()
         except EOFError:
             printed = (b"", b"")
         process.join()
-    answer: Json = {"rc": process.exitcode}
+    status = t.cast(int, process.exitcode)
+    answer: Json = {"rc": status if status >= 0 else 128 - status}
     for name, output in zip(("stdout", "stderr"), printed, strict=True):
         text = to_text(output, errors="surrogate_then_replace")
         answer |= {name: text, f"{name}_lines": text.splitlines()}
     return answer
+
+
+# By which a worker, and all that it started, is ended.
+ENDING = (signal.SIGTERM, signal.SIGINT)
+
+
+@contextlib.contextmanager
+def _signals_kept() -> t.Iterator[None]:
+    """Keeps those that end a module until it has its own handlers: where a process begins, Python drops failures."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextlib.contextmanager
@@ -250,9 +270,12 @@ def _become_a_process_of_its_own() -> None:
     # on after Ctrl-C.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
     # With ``log_path``, Ansible has the messages of all libraries written to its log, and those of botocore tell keys.
     logging.root.handlers.clear()
     logging.root.setLevel(logging.WARNING)
+    # With `python -m`, Python looks for libraries in the working directory, too: that is about to be a playbook's.
+    sys.path[:] = [place for place in sys.path if place not in ("", ".")]
     # What Ansible does at its end.
     atexit._clear()  # noqa: SLF001 - which has no other name
     # A warning of the module is part of its answer; Ansible's own processes show it at once.

@@ -18,6 +18,7 @@ import types
 import typing as t
 
 import pytest
+from ansible.errors import AnsibleError
 from ansible.module_utils import basic
 from ansible.module_utils.basic import AnsibleModule
 
@@ -99,7 +100,12 @@ def killed() -> None:
 
 
 def test_of_a_module_that_is_killed_there_is_no_answer() -> None:
-    assert run(killed) == {"rc": -9, "stdout": "", "stdout_lines": [], "stderr": "", "stderr_lines": []}
+    assert run(killed) == {"rc": 137, "stdout": "", "stdout_lines": [], "stderr": "", "stderr_lines": []}
+
+
+def test_arguments_that_are_no_json_are_refused_as_ansible_refuses_them() -> None:
+    with pytest.raises(AnsibleError, match="Failed to serialize arguments"):
+        in_worker.as_parameters({"word": object()})
 
 
 def test_an_answer_may_be_larger_than_a_pipe() -> None:
@@ -136,6 +142,18 @@ def test_a_module_runs_where_ansible_starts_those_of_this_machine(tmp_path: path
     assert pathlib.Path.cwd() == here
 
 
+def importing_what_lies_about() -> None:
+    found = importlib.util.find_spec("lies_about") is not None
+    AnsibleModule(argument_spec={}).exit_json(found=found)
+
+
+def test_no_library_is_taken_from_beside_a_playbook(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "lies_about.py").touch()
+    monkeypatch.syspath_prepend("")
+    answer = run(importing_what_lies_about, folder=str(tmp_path))
+    assert json.loads(answer["stdout"])["found"] is False
+
+
 def going_on_whatever_happens(signal_number: int) -> None:
     try:
         os.kill(os.getpid(), signal_number)
@@ -156,6 +174,23 @@ def test_a_module_that_is_told_to_end_does_nothing_more(number: int) -> None:
         signal.signal(number, before)
     assert answer["stdout"] == ""
     assert answer["rc"] != 0
+
+
+def test_a_module_that_is_told_to_end_as_it_begins_does_not_begin() -> None:
+    told = [signal.SIGTERM]
+    os.register_at_fork(after_in_child=lambda: [os.kill(os.getpid(), number) for number in told])
+
+    def as_a_worker_does(_number: int, _frame: object) -> None:
+        raise TypeError("this is about another process")
+
+    before = signal.signal(signal.SIGTERM, as_a_worker_does)
+    try:
+        answer = run(answering)
+    finally:
+        told.clear()
+        signal.signal(signal.SIGTERM, before)
+    assert (answer["rc"], answer["stdout"]) == (143, "")
+    assert signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
 
 
 def logging_a_request() -> None:
@@ -257,6 +292,7 @@ def test_here_is_this_user_on_this_machine_with_this_python() -> None:
         {"environment": {"AWS_PROFILE": "audit", "PYTHONPATH": "/opt/patched"}},
         {"environment": {"TZ": "Asia/Tokyo"}},
         {"environment": {"LC_ALL": "C"}},
+        {"environment": {"HOME": "/home/other"}},
         {"environment": {"BOTO_DISABLE_CRT": "true"}},
         {"environment": {"LD_PRELOAD": "/opt/other.so"}},
     ],
@@ -274,7 +310,6 @@ def test_anything_else_is_a_process_of_its_own(other: Json) -> None:
         "AWS_ENDPOINT_URL_IAM",
         "HTTPS_PROXY",
         "no_proxy",
-        "HOME",
         "PATH",
         "REQUESTS_CA_BUNDLE",
         "SSL_CERT_FILE",
@@ -283,6 +318,11 @@ def test_anything_else_is_a_process_of_its_own(other: Json) -> None:
 def test_what_is_read_when_it_is_needed_may_be_given_here(name: str) -> None:
     plugin, task_vars = action(environment={name: "/given"})
     assert plugin.runs_here(task_vars)
+
+
+def test_a_limit_of_open_files_is_for_a_process_of_its_own() -> None:
+    plugin, task_vars = action()
+    assert not plugin.runs_here({**task_vars, "ansible_python_module_rlimit_nofile": 64})
 
 
 def test_a_mac_ends_forks_that_use_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -303,13 +343,18 @@ def test_the_python_is_that_of_the_host_that_the_task_is_delegated_to() -> None:
 def test_only_the_module_is_kept_from_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     # After it, Ansible removes a directory, and an action plugin may run something else.
     asked: list[str] = []
-    plugin, task_vars = action()
-    plugin._connection.is_pipelining_enabled = lambda _wrap_async: False
-    monkeypatch.setattr(in_worker.ActionBase, "_execute_module", lambda *_given, **_options: {"changed": False})
+    plugin, task_vars = action(environment={"AWS_PROFILE": "audit"})
+    plugin._loader = types.SimpleNamespace(get_basedir=lambda: "/playbooks")
+    monkeypatch.setattr(in_worker, "run_in_fork", lambda _module, *given: given)
+    monkeypatch.setattr(
+        in_worker.ActionBase,
+        "_execute_module",
+        lambda self, **_options: self._low_level_execute_command("python", sudoable=True, in_data=b"{}"),
+    )
     monkeypatch.setattr(
         in_worker.ActionBase, "_low_level_execute_command", lambda _self, cmd, **_options: asked.append(cmd) or {}
     )
-    assert plugin.run_module({}, task_vars) == {"changed": False}
+    assert plugin.run_module({}, task_vars) == (b"{}", {"AWS_PROFILE": "audit"}, "/playbooks")
     plugin._low_level_execute_command("rm -rf /x", sudoable=False)
     assert asked == ["rm -rf /x"]
 
@@ -331,8 +376,7 @@ def test_a_python_without_the_libraries_is_left_to_ansible(monkeypatch: pytest.M
 
 def test_a_python_without_boto3_is_left_to_ansible(monkeypatch: pytest.MonkeyPatch) -> None:
     # Modules can be imported without it, to say that it is missing; the Python that Ansible finds may have it.
-    real = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "boto3" else real(name))
+    monkeypatch.setitem(sys.modules, "boto3", None)
     assert in_worker.load("iam_mfa_info") is None
 
 
@@ -340,8 +384,10 @@ def test_a_library_that_is_broken_breaks_no_playbook(monkeypatch: pytest.MonkeyP
     def broken_import(_name: str) -> t.NoReturn:
         raise AttributeError("module 'lib' has no attribute 'X509_V_FLAG_NOTIFY_POLICY'")
 
+    in_worker.load_for_workers.cache_clear()
     monkeypatch.setattr(in_worker.importlib, "import_module", broken_import)
     assert in_worker.load("iam_mfa_info") is None
+    in_worker.load_for_workers()
 
 
 def test_the_same_python_by_another_name_is_the_same(tmp_path: pathlib.Path) -> None:
