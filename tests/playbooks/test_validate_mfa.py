@@ -163,14 +163,39 @@ def fleet(fleet_of: FleetOf) -> Fleet:
 
 
 @pytest.fixture(scope="module")
-def checked(fleet: Fleet) -> Outcome:
+def calls_of_a_run() -> dict[str, int]:
+    """Of the first run, to the account with one user."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def checked(fleet: Fleet, calls_of_a_run: dict[str, int]) -> Outcome:
     """Under --check first, so that the run after it does not know more than this one."""
-    return fleet.validate("--check", forks=1)
+    run = fleet.validate("--check", forks=1)
+    calls_of_a_run.update(fleet.sandbox.control.calls(WELL))
+    return run
 
 
 @pytest.fixture(scope="module")
 def first_run(fleet: Fleet, checked: Outcome) -> Outcome:
     return fleet.validate("-vvvv")
+
+
+def test_an_account_takes_one_process_that_reaches_it_and_few_tasks(
+    checked: Outcome, calls_of_a_run: dict[str, int]
+) -> None:
+    """Each process asks who it is. A task of each account is a worker, also where it is skipped."""
+    lasting = {name: count for name, count in calls_of_a_run.items() if not name.endswith("CredentialReport")}
+    assert lasting == {
+        "GetCallerIdentity": 1,
+        "GetAccountSummary": 1,
+        "GetAccountAuthorizationDetails": 1,
+        "GetLoginProfile": 1,
+        "ListAccountAliases": 1,
+        "ListUsers": 2,
+        "ListVirtualMFADevices": 1,
+    }
+    assert checked.tasks("well") == {"ok": 7, "skipped": 2}
 
 
 @pytest.mark.parametrize(
