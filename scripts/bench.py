@@ -4,11 +4,12 @@
 
 """Ask one question about an account in several ways, and compare calls, time and memory: see ``--help``.
 
-Usage: .venv/bin/python scripts/bench.py [--quick] [--validation | --enrollment]
+Usage: .venv/bin/python scripts/bench.py [--quick] [--validation | --enrollment | --fleet]
 
 The question: who has a console password, and which MFA devices do these users have? With ``--validation``: and is
-that enough? At the end, or alone with ``--enrollment``: what does it cost to prepare devices for everybody? What is
-asked is the embedded AWS in ``tests/sandbox``, on this machine only.
+that enough? At the end, or alone with ``--enrollment``: what does it cost to prepare devices for everybody? With
+``--fleet``: what does an audit of many accounts cost for each? What is asked is the embedded AWS in ``tests/sandbox``,
+on this machine only.
 """
 
 from __future__ import annotations

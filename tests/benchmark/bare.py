@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The same question without Ansible and without any care: ``bare.py live|bulk`` prints the answer as JSON.
+"""The same question without Ansible and without any care: ``bare.py live|bulk`` prints the answer as JSON, and
+``bare.py fleet PROFILE...`` the live answer of the account of each profile, in one process.
 
 This is the yardstick, not an example. It makes the fewest calls that give the facts, four at a time, and does without
 everything that makes an answer trustworthy: it does not look whether this is the right account, it stops at the first
@@ -19,7 +20,7 @@ import json
 import sys
 import typing as t
 
-import boto3
+import boto3.session
 
 CONCURRENCY = 4
 PAGE_SIZE = 1000
@@ -93,7 +94,15 @@ def _in_threads(read: t.Callable[[str], T], names: list[str]) -> dict[str, T]:
         return dict(zip(names, pool.map(read, names), strict=True))
 
 
+def fleet(profiles: t.Sequence[str]) -> Json:
+    """One account after the other."""
+    return {name: live(boto3.session.Session(profile_name=name).client("iam")) for name in profiles}
+
+
 def main() -> int:
+    if sys.argv[1:2] == ["fleet"]:
+        json.dump(fleet(sys.argv[2:]), sys.stdout)
+        return 0
     iam = boto3.client("iam")
     in_bulk = sys.argv[1:] == ["bulk"]
     # us-east-1: where CloudTrail has IAM's events

@@ -22,7 +22,7 @@ import tempfile
 import time
 import typing as t
 
-from . import answers, evidence, report
+from . import answers, evidence, fleet, report
 from .accounts import Facts
 from .answers import Answer, BadAnswer
 from .judging import Judging, judging_of
@@ -61,6 +61,7 @@ class Options:
     output: pathlib.Path
     suite: str = READING
     evidence: bool = False
+    fleet: list[int] | None = None  # numbers of accounts
     enrolling: Options | None = None
     """What is measured after this, where nothing else was asked for: devices for everybody."""
 
@@ -115,12 +116,26 @@ def parse_options(arguments: list[str] | None = None) -> Options:
         action="store_true",
         help="instead, read 5,000 sign-ins of four Regions, and simulate 300 users with different policies: 2 minutes",
     )
+    parser.add_argument(
+        "--fleet",
+        type=_numbers,
+        nargs="?",
+        const=list(fleet.SIZES),
+        metavar="N,...",
+        help="instead, audit so many accounts of 50 users each, and compare with Ansible's own cost (10,50,200):"
+        " half an hour",
+    )
     parser.add_argument("--output", type=pathlib.Path, default=ROOT / "dist" / "bench.json", metavar="FILE")
     given = parser.parse_args(arguments)
     if given.repeat is not None and given.repeat < 1:
         parser.error("--repeat must be 1 or more")
     if given.evidence and (given.users or given.only or given.repeat or given.quick or given.suite != READING):
         parser.error("--evidence measures one account, once: of the other options it takes --delay")
+    others = (given.users, given.delay, given.only, given.quick, given.evidence, given.suite != READING)
+    if given.fleet and any(others):
+        parser.error("--fleet measures accounts of 50 users: of the other options it takes --repeat and --output")
+    if given.fleet and min(given.fleet) < 1:
+        parser.error("--fleet needs at least one account")
     of_suite = [name for name, variant in VARIANTS.items() if given.suite in variant.suites]
     strangers = sorted(set(given.only or ()) - set(of_suite))
     if strangers:
@@ -128,16 +143,17 @@ def parse_options(arguments: list[str] | None = None) -> Options:
             f"--only: {', '.join(strangers)} are no part of the {given.suite}; these are: {', '.join(of_suite)}"
         )
     reading = given.suite == READING
-    whole = reading and not (given.quick or given.users or given.only or given.evidence)
+    whole = reading and not (given.quick or given.users or given.only or given.evidence or given.fleet)
     usual = {READING: [50, 200, 1000], VALIDATION: [report.LARGE_USERS], ENROLLMENT: [ENROLLED]}[given.suite]
     return Options(
         users=given.users or ([50] if given.quick else usual),
         delays=given.delay or ([0] if given.quick or not reading else [0, 50]),
         variants=[name for name in of_suite if given.only is None or name in given.only],
-        repeat=given.repeat or (1 if given.quick or not reading else 3),
+        repeat=given.repeat or (2 if given.fleet else 1 if given.quick or not reading else 3),
         output=given.output,
         suite=given.suite,
         evidence=given.evidence,
+        fleet=given.fleet,
         enrolling=parse_options(["--enrollment"]) if whole else None,
     )
 
@@ -186,6 +202,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parse_options(arguments)
     if options.evidence:
         return _measure_evidence(options)
+    if options.fleet:
+        return _measure_fleet(options, options.fleet)
     minutes = expected_minutes(options)
     say(
         f"Takes about {minutes:.0f} minutes, most of it the loop at its largest; --quick takes half a minute."
@@ -203,11 +221,8 @@ def main(arguments: list[str] | None = None) -> int:
         say("", f"bench failed: {failure}")
         return 1
     disturbance = others.share()
-    document = _document(options, measured, disturbance)
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    options.output.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     _print_report(measured)
-    say("", f"Written to {os.path.relpath(options.output)}.")
+    _write(options.output, _document(options, measured, disturbance))
     if disturbance is not None:
         say(disturbance_text(disturbance))
     return _verdict(measured)
@@ -228,6 +243,58 @@ def _measure_evidence(options: Options) -> int:
     overruns = [f"{run.variant}: {text}" for run in runs for text in evidence.too_many(run)]
     say(*(["bench failed: more calls than the budget allows", *overruns] if overruns else ["bench: within the budget"]))
     return int(bool(overruns))
+
+
+# What a fleet costs on a small machine for each account, in all variants together; for a forecast only.
+FLEET_SECONDS = 3.0
+
+
+def _measure_fleet(options: Options, sizes: list[int]) -> int:
+    others = OtherPrograms()
+    say(f"Takes about {max(1, sum(sizes) * options.repeat * FLEET_SECONDS / 60):.0f} minutes.")
+    say(*(f"  {name:12} {about}" for name, about in fleet.ABOUT.items()))
+    measured = []
+    try:
+        for size in sizes:
+            say("", f"{size} accounts of {fleet.USERS} users")
+            accounts, runs = fleet.measure(size, options.repeat, say)
+            measured.append((fleet.rows_of(runs), fleet.overruns(accounts, runs)))
+    except (RunFailed, BadAnswer) as failure:
+        say("", f"bench failed: {failure}")
+        return 1
+    share = others.share()
+    for size, (rows, _overruns) in zip(sizes, measured, strict=True):
+        title = f"== {size} accounts of {fleet.USERS} users, the least of {options.repeat} runs"
+        say("", title, "", fleet.measures_table(rows), "", *report.aims_lines(fleet.aims_of(rows)))
+    _write(options.output, _fleet_document(options, [rows for rows, _overruns in measured], share))
+    if share is not None:
+        say(disturbance_text(share))
+    overruns = [text for _rows, found in measured for text in found]
+    say(*(["bench failed: more calls than the budget allows", *overruns] if overruns else ["bench: within the budget"]))
+    return int(bool(overruns))
+
+
+def _fleet_document(options: Options, measured: list[dict[str, fleet.Row]], share: float | None) -> dict[str, t.Any]:
+    return {
+        "schema": 1,
+        "date": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        "options": {"fleet": options.fleet, "users": fleet.USERS, "variants": fleet.ABOUT, "repeat": options.repeat},
+        "machine": _machine() | {"share_of_other_programs": share},
+        "versions": _versions(),
+        "fleets": [
+            {
+                "rows": [dataclasses.asdict(row) for row in rows.values()],
+                "aims": [dataclasses.asdict(aim) | {"met": aim.met} for aim in fleet.aims_of(rows)],
+            }
+            for rows in measured
+        ],
+    }
+
+
+def _write(output: pathlib.Path, document: dict[str, t.Any]) -> None:
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    say("", f"Written to {os.path.relpath(output)}.")
 
 
 class OtherPrograms:

@@ -85,7 +85,7 @@ def measure(delays: t.Sequence[int]) -> list[Run]:
     """Each once for each delay. Raises `RunFailed` and `BadAnswer`."""
     with (
         tempfile.TemporaryDirectory(prefix="console-mfa-bench-") as directory,
-        bench_of(pathlib.Path(directory) / "evidence", scenario(), USERS) as bench,
+        bench_of(scenario(), USERS, pathlib.Path(directory) / "evidence") as bench,
     ):
         runs = []
         for delay in delays:

@@ -71,6 +71,41 @@ def scenario_to_enroll(users: int) -> tuple[Spec, Facts]:
     return scenario | {"accounts": [account]}, facts_of(account)
 
 
+def run_measured(command: t.Sequence[str], directory: pathlib.Path, environment: t.Mapping[str, str]) -> Usage:
+    """Runs a command in a directory, where what it prints is the file ``output``. Raises `RunFailed` if it fails."""
+    result, output = directory / "result.json", directory / "output"
+    measuring = [sys.executable, "-I", "-S", str(HERE / "measure.py"), str(result)]
+    with output.open("w", encoding="utf-8") as file:
+        subprocess.run(
+            [*measuring, *command],
+            check=True,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            cwd=directory,
+        )
+    measured = json.loads(result.read_text(encoding="utf-8"))
+    printed = output.read_text(encoding="utf-8")
+    if measured.pop("status"):
+        raise RunFailed(f"{' '.join(command)} failed:\n{printed[-4000:]}")
+    return Usage(**measured, lines=len(printed.splitlines()))
+
+
+def environment_in(directory: pathlib.Path, ansible_config: pathlib.Path) -> dict[str, str]:
+    """Nothing of the caller's: the sandbox's profiles are the only way to any AWS."""
+    return {
+        "PATH": os.pathsep.join((str(pathlib.Path(sys.executable).parent), os.defpath)),
+        "HOME": str(directory),
+        "LC_ALL": "C.UTF-8",
+        "AWS_CONFIG_FILE": str(directory / "aws" / "config"),
+        "AWS_SHARED_CREDENTIALS_FILE": str(directory / "aws" / "credentials"),
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "ANSIBLE_CONFIG": str(ansible_config),
+        "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
+    }
+
+
 class Bench:
     """A sandbox of one account and a directory for what is written meanwhile."""
 
@@ -103,37 +138,13 @@ class Bench:
         return Run(variant.name, self.users, self._delay_ms, usage, calls, self._answer(variant))
 
     def _measure(self, variant: Variant) -> Usage:
-        command = variant.command(ACCOUNT_ID)
-        result, output = self._directory / "result.json", self._directory / "output"
-        measuring = [sys.executable, "-I", "-S", str(HERE / "measure.py"), str(result)]
-        with output.open("w", encoding="utf-8") as file:
-            subprocess.run(
-                [*measuring, *command],
-                check=True,
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                env=self._environment(variant),
-                cwd=self._directory,
-            )
-        measured = json.loads(result.read_text(encoding="utf-8"))
-        printed = output.read_text(encoding="utf-8")
-        if measured.pop("status"):
-            raise RunFailed(f"{' '.join(command)} failed:\n{printed[-4000:]}")
-        return Usage(**measured, lines=len(printed.splitlines()))
+        return run_measured(variant.command(ACCOUNT_ID), self._directory, self._environment(variant))
 
     def _environment(self, variant: Variant) -> dict[str, str]:
-        """Nothing of the caller's, and the same for every variant but for Ansible's settings."""
+        """The same for every variant but for Ansible's settings."""
         return {
-            "PATH": os.pathsep.join((str(pathlib.Path(sys.executable).parent), os.defpath)),
-            "HOME": str(self._directory),
-            "LC_ALL": "C.UTF-8",
-            "AWS_CONFIG_FILE": str(self._directory / "aws" / "config"),
-            "AWS_SHARED_CREDENTIALS_FILE": str(self._directory / "aws" / "credentials"),
+            **environment_in(self._directory, (ROOT if variant.whole else HERE) / "ansible.cfg"),
             "AWS_PROFILE": PROFILE,
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "ANSIBLE_CONFIG": str((ROOT if variant.whole else HERE) / "ansible.cfg"),
-            "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
             "BENCHMARK_ANSWERS": str(self._directory / "answers.json"),
             "BENCHMARK_RECORDS": str(self._directory / "records"),
             "BENCHMARK_REPORT": str(self._directory / "report"),
@@ -172,7 +183,15 @@ class Bench:
 
 @contextlib.contextmanager
 def bench_of(scenario: Spec, users: int, directory: pathlib.Path) -> t.Iterator[Bench]:
-    """A sandbox in a process of its own, on a free port of 127.0.0.1, for as long as the block lasts."""
+    """A sandbox of one account, for as long as the block lasts."""
+    with sandbox_of(scenario, directory) as url:
+        yield Bench(url, users, directory)
+
+
+@contextlib.contextmanager
+def sandbox_of(scenario: Spec, directory: pathlib.Path) -> t.Iterator[str]:
+    """The URL of a sandbox in a process of its own, on a free port of 127.0.0.1, for as long as the block lasts. The
+    directory is made; its profiles are in ``aws``."""
     directory.mkdir()
     file, ready, log = directory / "scenario.yml", directory / "ready", directory / "sandbox.log"
     file.write_text(json.dumps(scenario), encoding="utf-8")  # JSON is YAML
@@ -186,7 +205,7 @@ def bench_of(scenario: Spec, users: int, directory: pathlib.Path) -> t.Iterator[
             env=os.environ | {"PYTHONPATH": str(HERE.parent)},
         )
     try:
-        yield Bench(_wait_for(process, ready, log), users, directory)
+        yield _wait_for(process, ready, log)
     finally:
         process.terminate()
         process.wait()

@@ -273,7 +273,7 @@ def test_a_whole_run_is_green_check_mode_tells_the_same_and_a_limited_run_follow
 
 def test_an_account_that_breaks_down_is_red_and_not_yesterdays_green(well_fleet: Fleet) -> None:
     record_of_before(well_fleet, STALE, dt.timedelta(hours=1))
-    well_fleet.hosts["stale"]["console_mfa_region"] = "{{ 1 // 0 }}"
+    well_fleet.hosts["stale"]["mfa_assessment_account_id"] = "{{ 1 // 0 }}"
     # Settings that would turn one account's failure into everybody's, or run for each host what is to run once.
     well_fleet.extra_environment = {"ANSIBLE_ANY_ERRORS_FATAL": "true", "ANSIBLE_STRATEGY": "ansible.builtin.free"}
     run = well_fleet.assess()

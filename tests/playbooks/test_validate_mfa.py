@@ -93,7 +93,7 @@ def variables(**values: str) -> str:
 
 GOOD, INCOMPLETE, DENIED, WELL = "111111111111", "222222222222", "333333333333", "444444444444"
 BAD_POLICY, NO_POLICY, OTHER_LEVEL, LEFT_OUT = "555555555555", "666666666666", "777777777777", "888888888888"
-UNREACHABLE, BROKEN = "121212121212", "131313131313"
+UNREACHABLE, BROKEN, UNRESOLVED = "121212121212", "131313131313", "141414141414"
 
 # What a template would do, if text of the inventory were one once more after it was read.
 TEMPLATE = "{{ lookup('pipe', 'touch pwned') }}"
@@ -152,7 +152,8 @@ def fleet(fleet_of: FleetOf) -> Fleet:
         "other-level": by_role(OTHER_LEVEL),
         "left-out": by_role(LEFT_OUT),
         "unreachable": by_role(UNREACHABLE, console_mfa_endpoint_url="http://127.0.0.1:1"),
-        "broken": by_role(BROKEN, console_mfa_region="{{ 1 // 0 }}"),
+        "broken": by_role(BROKEN, mfa_validation_account_id="{{ 1 // 0 }}"),
+        "unresolved": by_role(UNRESOLVED, console_mfa_region="{{ 1 // 0 }}"),
     }
     fleet = fleet_of(accounts, hosts, PROFILES)
     fleet.groups = {"production": ["good", "well"]}
@@ -163,14 +164,39 @@ def fleet(fleet_of: FleetOf) -> Fleet:
 
 
 @pytest.fixture(scope="module")
-def checked(fleet: Fleet) -> Outcome:
+def calls_of_a_run() -> dict[str, int]:
+    """Of the first run, to the account with one user."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def checked(fleet: Fleet, calls_of_a_run: dict[str, int]) -> Outcome:
     """Under --check first, so that the run after it does not know more than this one."""
-    return fleet.validate("--check", forks=1)
+    run = fleet.validate("--check", forks=1)
+    calls_of_a_run.update(fleet.sandbox.control.calls(WELL))
+    return run
 
 
 @pytest.fixture(scope="module")
 def first_run(fleet: Fleet, checked: Outcome) -> Outcome:
     return fleet.validate("-vvvv")
+
+
+def test_an_account_takes_one_process_that_reaches_it_and_few_tasks(
+    checked: Outcome, calls_of_a_run: dict[str, int]
+) -> None:
+    """Each process asks who it is. A task of each account is a worker, also where it is skipped."""
+    lasting = {name: count for name, count in calls_of_a_run.items() if not name.endswith("CredentialReport")}
+    assert lasting == {
+        "GetCallerIdentity": 1,
+        "GetAccountSummary": 1,
+        "GetAccountAuthorizationDetails": 1,
+        "GetLoginProfile": 1,
+        "ListAccountAliases": 1,
+        "ListUsers": 2,
+        "ListVirtualMFADevices": 1,
+    }
+    assert checked.tasks("well") == {"ok": 6, "skipped": 2}
 
 
 @pytest.mark.parametrize(
@@ -209,6 +235,7 @@ def first_run(fleet: Fleet, checked: Outcome) -> Outcome:
             id="lists of decisions that are no level of the host",
         ),
         pytest.param("broken", "failed", ("ended without a result",), id="an account that breaks down"),
+        pytest.param("unresolved", "failed", ("modulo by zero",), id="a variable that cannot be resolved"),
         pytest.param("left-out", "left_out", (), id="an account that a decision leaves out"),
     ],
 )
@@ -230,8 +257,8 @@ def test_every_account_is_listed_and_only_one_is_compliant(fleet: Fleet, first_r
 def test_the_run_fails_after_the_report_with_every_reason(first_run: Outcome) -> None:
     assert first_run.status == 2
     report, gate = first_run.output.split(GATE)
-    assert "Console MFA held against the policy: 10 accounts, 1 compliant" in report
-    assert "7 of 10 accounts were not validated completely and recently" in gate
+    assert "Console MFA held against the policy: 11 accounts, 1 compliant" in report
+    assert "8 of 11 accounts were not validated completely and recently" in gate
     for name, row in first_run.rows.items():
         # Ansible shows the message twice, and each account is in it once.
         assert gate.count(f"{name} ({row['account_id']})") == (2 if row["reasons"] else 0)
@@ -279,6 +306,7 @@ def test_accounts_that_failed_have_a_record_with_their_error(fleet: Fleet, first
         BAD_POLICY: "'sms'",
         NO_POLICY: "console_mfa_policy is not set",
         OTHER_LEVEL: "is not a level of this host",
+        UNRESOLVED: "modulo by zero",
     }
     for account_id, words in expected.items():
         record = fleet.latest(account_id, "validation")

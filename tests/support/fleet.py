@@ -10,6 +10,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import typing as t
@@ -112,6 +113,12 @@ class Outcome:
 
     def reasons(self, name: str) -> str:
         return "\n".join(self.rows[name]["reasons"])
+
+    def tasks(self, name: str) -> dict[str, int]:
+        """How many tasks of a host were ok, and how many were skipped, by Ansible's recap."""
+        [recap] = [line for line in self.output.splitlines() if re.match(rf"{re.escape(name)} +: ok=", line)]
+        counts = dict(re.findall(r"(\w+)=(\d+)", recap))
+        return {kind: int(counts[kind]) for kind in ("ok", "skipped")}
 
 
 @dataclasses.dataclass

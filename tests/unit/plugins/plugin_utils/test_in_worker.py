@@ -13,6 +13,7 @@ import multiprocessing
 import os
 import pathlib
 import signal
+import subprocess
 import sys
 import types
 import typing as t
@@ -26,6 +27,8 @@ from ansible_collections.iamguard.console_mfa.plugins.action import iam_mfa_info
 from ansible_collections.iamguard.console_mfa.plugins.plugin_utils import _in_worker as in_worker
 
 Json = dict[str, t.Any]
+
+ROOT = pathlib.Path(__file__).resolve().parents[4]
 
 
 def run(main: t.Callable[[], None], arguments: Json | None = None, folder: str = ".", **environment: t.Any) -> Json:
@@ -404,3 +407,30 @@ def test_the_same_python_by_another_name_is_the_same(tmp_path: pathlib.Path) -> 
         assert in_worker.is_this_python(str(linked / "python"))
         # What a virtual environment has is not what the Python has that it was made with.
         assert not in_worker.is_this_python(str(there / "python"))
+
+
+# What Ansible's main process does before it starts a worker: it looks whether an action is to be run once.
+LOOKING = """
+import gc, json, sys
+from ansible.plugins.loader import action_loader, init_plugin_loader
+init_plugin_loader()
+action_loader.get("iamguard.console_mfa.console_mfa_hosts_info", class_only=True)
+from ansible_collections.iamguard.console_mfa.plugins.module_utils import _aws_session
+print(json.dumps({
+    "modules": [name for name in sys.modules if ".console_mfa.plugins.filter." in name],
+    "models": ["-".join(map(str, key)) for key in _aws_session.models(None)._cache],
+    "frozen": gc.get_freeze_count(),
+}))
+"""
+
+
+def test_what_every_worker_needs_is_there_before_the_first_is_started(tmp_path: pathlib.Path) -> None:
+    environment = {"ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".build"), "HOME": str(tmp_path), "PATH": os.defpath}
+    done = subprocess.run(
+        [sys.executable, "-c", LOOKING], env=environment, cwd=tmp_path, check=True, capture_output=True, text=True
+    )
+    found = json.loads(done.stdout)
+    filters = {path.stem for path in (ROOT / "plugins" / "filter").glob("[!_]*.py")}
+    assert {name.rpartition(".")[2] for name in found["modules"]} == filters
+    assert "load_service_model-iam-service-2-api_version-None" in found["models"]
+    assert found["frozen"] > 0
