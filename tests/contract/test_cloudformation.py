@@ -69,17 +69,18 @@ def everything(partition: str = "aws", region: str = "eu-central-1") -> dict[str
 def test_the_roles_of_the_accounts_have_the_ready_policies() -> None:
     """All of them, each once, and none besides."""
     assert SHIPPED == PERMISSIONS
-    names = {
-        made["name"]: [item["name"] for item in made["inline_policies"]] for made in everything()["spoke-roles"].roles()
-    }
-    assert {
-        name.removeprefix("console-mfa-"): {item.split("-")[0] for item in items} for name, items in names.items()
-    } == {
+    roles = everything()["spoke-roles"].roles()
+    names = {made["name"].removeprefix("console-mfa-"): policy_names(made) for made in roles}
+    assert {name: {item.split("-")[0] for item in items} for name, items in names.items()} == {
         "audit": {"audit"},
         "enroll": {"prepare", "enable"},
         "remove": {"remove"},
     }
     assert sum(map(len, names.values())) == len(PERMISSIONS)
+
+
+def policy_names(made: Json) -> list[str]:
+    return [item["name"] for item in made["inline_policies"]]
 
 
 def test_their_trust_policies_are_the_ready_ones() -> None:
@@ -97,10 +98,7 @@ def test_their_trust_policies_are_the_ready_ones() -> None:
 def unlisted(value: t.Any) -> t.Any:
     """A list of one says the same as that one, but for the statements themselves."""
     if isinstance(value, dict):
-        return {
-            key: [unlisted(item) for item in found] if key == "Statement" else unlisted(found)
-            for key, found in value.items()
-        }
+        return {key: [*map(unlisted, found)] if key == "Statement" else unlisted(found) for key, found in value.items()}
     return value[0] if isinstance(value, list) and len(value) == 1 else value
 
 
@@ -193,11 +191,8 @@ def test_nothing_runs_and_nothing_is_forgotten(name: str) -> None:
         "AWS::S3::Bucket",
         "AWS::S3::BucketPolicy",
     }
-    shown = [
-        item
-        for group in document["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
-        for item in group["Parameters"]
-    ]
+    groups = document["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+    shown = [item for group in groups for item in group["Parameters"]]
     assert sorted(shown) == sorted(document["Parameters"])
     assert len((FOLDER / f"{name}.yml").read_bytes()) <= 51_200  # of a template that is given with --template-body
 
@@ -256,11 +251,3 @@ def test_the_bucket_and_its_key_are_what_evidence_needs() -> None:
         parameters = {"BucketName": "x-records", "HubAccountId": HUB, "WriterRoleArns": CONTROLLER}
         (made,) = Stack("evidence-bucket", ARCHIVE, LockMode=mode, LockDays=days, **parameters).buckets()
         assert made["object_lock"] == {"mode": mode, "days": int(days)}
-
-
-def test_the_guide_names_every_parameter_without_a_default() -> None:
-    guide = (FOLDER.parents[0] / "docsite" / "rst" / "hub_guide.rst").read_text("utf-8")
-    for name in TEMPLATES:
-        assert f"{name}.yml" in guide
-        needed = [key for key, spec in template(name)["Parameters"].items() if "Default" not in spec]
-        assert [key for key in needed if f"ParameterKey={key}," not in guide] == []
