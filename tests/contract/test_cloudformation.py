@@ -251,3 +251,15 @@ def test_the_bucket_and_its_key_are_what_evidence_needs() -> None:
         parameters = {"BucketName": "x-records", "HubAccountId": HUB, "WriterRoleArns": CONTROLLER}
         (made,) = Stack("evidence-bucket", ARCHIVE, LockMode=mode, LockDays=days, **parameters).buckets()
         assert made["object_lock"] == {"mode": mode, "days": int(days)}
+
+
+def test_without_auditors_nothing_is_said_of_them() -> None:
+    parameters = {"BucketName": "x-records", "HubAccountId": HUB, "WriterRoleArns": CONTROLLER}
+    alone, both = Stack("evidence-bucket", ARCHIVE, **parameters), everything()["evidence-bucket"]
+    assert [item["Sid"] for item in statements_of(both) if item not in statements_of(alone)]
+    assert not [item["Sid"] for item in statements_of(alone) if "Readers" in item["Sid"]]
+    assert len([item["Sid"] for item in statements_of(both) if "Readers" in item["Sid"]]) == 3
+
+
+def statements_of(stack: Stack) -> list[Json]:
+    return [item for made in (*stack.buckets(), *stack.kms_keys()) for item in made["policy"]["Statement"]]
