@@ -15,6 +15,10 @@ import typing as t
 import pytest
 from botocore.exceptions import ClientError
 
+from ansible_collections.iamguard.console_mfa.plugins.module_utils import _iam_api, _organization
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._connection import CallLog, Connection
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._iam_api import AwsCallError
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._organization_accounts import Filters
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._records import Shelf, StoreError
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._rejudge import judge_again
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._s3_store import S3Store
@@ -244,7 +248,7 @@ def test_a_schedule_audits_under_its_own_name(sandbox: Sandbox) -> None:
 def test_the_hub_outside_of_the_organization_gets_nowhere() -> None:
     """The account of the hub has left: its roles are the ones that are named."""
     left = Hub()
-    left.spec(HUB)["organization_id"] = "o-someoneelses"
+    left.members.remove(HUB)
     sandbox = left.start()
     for kind in KINDS:
         with refused("AccessDenied", 403):
@@ -331,8 +335,54 @@ def test_each_permission_of_the_records_is_needed_and_named(sid: str, action: st
     assert use(s3_of(made.start())) == told
 
 
+# ------------------------------------------------------------------------------------- the accounts of the organization
+
+
+def listed(sandbox: Sandbox) -> list[str]:
+    """The accounts that the inventory finds with the role of the hub that audits."""
+    session = sandbox.session(HUB, role=hub_role("Audit"))
+    connection = Connection(
+        account_id=HUB,
+        partition="aws",
+        region=session.region_name,
+        caller_arn=f"arn:aws:sts::{HUB}:assumed-role/{hub_role('Audit')}/test",
+        caller_user_id="AROATEST:test",
+        clock_offset=START - START,
+        calls=CallLog(),
+        _make_client=lambda service, region: session.client(service, region_name=region, config=BARE),
+    )
+    listing = _organization._Reader(connection).listing(Filters(), None, read_tags=True)
+    return [item["account_id"] for item in listing["accounts"]]
+
+
+def allowed_of_the_organization(made: Hub) -> Json:
+    (found,) = (item for item in made.spec(HUB)["managed_policies"] if item["name"].endswith("-organization"))
+    return t.cast(Json, found["document"])
+
+
+@pytest.mark.parametrize("action", allowed_of_the_organization(Hub())["Statement"][0]["Action"])
+def test_each_permission_of_the_inventory_is_needed_and_named(action: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if action == "organizations:ListAccountsForParent":
+        _without_paths(monkeypatch)
+    made = Hub()
+    assert sorted(listed(made.start())) == sorted(made.members)
+    hub.take_away(allowed_of_the_organization(made), "ListAccounts", action)
+    with pytest.raises(AwsCallError) as caught:
+        listed(made.start())
+    assert caught.value.error.permission == action
+
+
+def _without_paths(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a botocore that does not know them."""
+    list_accounts = _iam_api.list_accounts
+
+    def without(client: t.Any) -> list[Json]:
+        return [{key: value for key, value in item.items() if key != "Paths"} for item in list_accounts(client)]
+
+    monkeypatch.setattr(_iam_api, "list_accounts", without)
+
+
 def test_all_that_the_hub_has_is_tried_here() -> None:
-    """But for listing the organization's accounts, which is the inventory's."""
     having = {
         statement["Sid"]
         for document in hub.documents(Hub().spec(HUB))

@@ -14,10 +14,10 @@ import typing as t
 
 from sandbox import Sandbox
 from support.cloudformation import Json, Stack
-from support.small_aws import START, account, inline, policy, trust
+from support.small_aws import START, account, account_of, inline, organization, policy, trust
 
 HUB, MEMBER, ARCHIVE = "444455556666", "111122223333", "333344445555"
-AUDITORS, STRANGER = "555566667777", "222233334444"
+AUDITORS, STRANGER, MANAGEMENT = "555566667777", "222233334444", "666677778888"
 ORGANIZATION = "o-exampleorgid"
 KINDS = ("Audit", "Enroll", "Remove")
 # Another one for each role.
@@ -67,7 +67,8 @@ def spoke_stack(hub: Stack, **parameters: str) -> Stack:
 
 
 class Hub:
-    """The fleet's scenario. ``spec(account_id)`` is that of an account, which may be changed before it is started."""
+    """The fleet's scenario. ``spec(account_id)`` is that of an account, which may be changed before it is started;
+    ``members`` are the accounts of the organization, of which the hub is a delegated administrator."""
 
     def __init__(self, **of_bucket: str) -> None:
         bucket = bucket_stack(**of_bucket)
@@ -97,20 +98,23 @@ class Hub:
                 HUB,
                 roles=[runner, *hub.roles()],
                 managed_policies=hub.managed_policies(),
-                organization_id=ORGANIZATION,
             ),
-            account(MEMBER, users=people, roles=spoke.roles(), organization_id=ORGANIZATION),
-            account(ARCHIVE, buckets=bucket.buckets(), kms_keys=bucket.kms_keys(), organization_id=ORGANIZATION),
+            account(MEMBER, users=people, roles=spoke.roles()),
+            account(ARCHIVE, buckets=bucket.buckets(), kms_keys=bucket.kms_keys()),
             account(AUDITORS, roles=[auditor]),
             account(STRANGER, roles=[double], organization_id="o-someoneelses"),
         ]
+        self.members = [MANAGEMENT, HUB, MEMBER, ARCHIVE]
 
     def spec(self, account_id: str) -> Json:
         return next(spec for spec in self.accounts if spec["account_id"] == account_id)
 
     def start(self, *, frozen: bool = True, **settings: t.Any) -> Sandbox:
         """A sandbox of it. Its clock stands unless it is not ``frozen``."""
-        spec = {"name": "hub", "accounts": copy.deepcopy(self.accounts)}
+        members = [account_of(account_id) for account_id in self.members]
+        delegated = [HUB] if HUB in self.members else []
+        found = organization(*members, management=MANAGEMENT, delegated=delegated, id=ORGANIZATION)
+        spec = {"name": "hub", "accounts": copy.deepcopy(self.accounts), "organizations": [found]}
         return Sandbox.from_scenario(spec, start=START if frozen else None, frozen=frozen, **settings)
 
 
