@@ -8,9 +8,12 @@ AWS's quotas, and with what may be switched off. cfn-lint, which `make lint` run
 from __future__ import annotations
 
 import json
+import re
+import textwrap
 import typing as t
 
 import pytest
+import yaml
 
 from sandbox.policy import parse_policy
 from support.cloudformation import FOLDER, TEMPLATES, Json, Stack, template
@@ -263,3 +266,46 @@ def test_without_auditors_nothing_is_said_of_them() -> None:
 
 def statements_of(stack: Stack) -> list[Json]:
     return [item for made in (*stack.buckets(), *stack.kms_keys()) for item in made["policy"]["Statement"]]
+
+
+# ----------------------------------------------------------------------------------------------------------- the guide
+
+
+GUIDE = (FOLDER.parent / "docsite" / "rst" / "hub_guide.rst").read_text("utf-8")
+
+
+def deployed(name: str) -> dict[str, str]:
+    """The parameters that the guide's command gives a template."""
+    (command,) = (block for block in GUIDE.split("$ aws cloudformation ") if f"--template-file {name}.yml" in block)
+    overrides = command.split("--parameter-overrides")[1].split("\n\n")[0].split("   $ ")[0]
+    return dict(pair.split("=", 1) for pair in overrides.replace("\\", " ").split())
+
+
+def test_the_guide_makes_stacks_that_fit_together() -> None:
+    """Every parameter that it gives exists and is accepted, and none that is needed is missing."""
+    bucket = Stack("evidence-bucket", ARCHIVE, **deployed("evidence-bucket"))
+    hub = Stack("hub-role", HUB, **deployed("hub-role"))
+    block = GUIDE.split(".. code-block:: json\n")[1].split("\n.. code-block")[0]
+    spoke_parameters = {item["ParameterKey"]: item["ParameterValue"] for item in json.loads(block)}
+    spokes = Stack("spoke-roles", MEMBER, **spoke_parameters)
+    roles = set(hub.outputs.values())
+    assert set(deployed("evidence-bucket")["WriterRoleArns"].split(",")) == roles
+    assert set(spoke_parameters["AuditPrincipalArns"].split(",")) == roles
+    for kind in ("Enroll", "Remove"):
+        assert spoke_parameters[f"{kind}PrincipalArns"] == hub.outputs[f"{kind}RoleArn"]
+    assert deployed("hub-role")["RecordsBucket"] == bucket.outputs["BucketName"]
+    inventory = {key: value for block in yaml_blocks() for key, value in block.items()}
+    store = inventory["console_mfa_record_store"]
+    assert (store["bucket"], store["prefix"]) == (bucket.outputs["BucketName"], "records")
+    assert store["kms_key_id"] == deployed("hub-role")["RecordsKeyArn"]
+    assert inventory["console_mfa_external_id"] == spoke_parameters["AuditExternalIds"]
+    for kind in ("Enroll", "Remove"):
+        assert spoke_parameters[f"{kind}ExternalIds"] in inventory["console_mfa_write_external_id"]
+    assert sorted(made["name"] for made in spokes.roles()) == [
+        f"console-mfa-{kind}" for kind in ("audit", "enroll", "remove")
+    ]
+
+
+def yaml_blocks() -> list[Json]:
+    found = re.findall(r"^\.\. code-block:: yaml\n\n((?:   .*\n|\n)+)", GUIDE, re.MULTILINE)
+    return [yaml.safe_load(textwrap.dedent(block)) for block in found]
