@@ -20,6 +20,7 @@ from moto.core.model import OperationModel
 from .errors import AwsError, NotModelled
 from .wire import HttpRequest, Params, parse_rest_params, service_model
 
+_BYPASS = "x-amz-bypass-governance-retention"
 _VIRTUAL_HOST = re.compile(r"(?P<bucket>.+)\.s3[.-](?:[a-z0-9-]+\.)?amazonaws\.com(?:\.cn)?")
 
 
@@ -76,6 +77,8 @@ def parse_s3_params(name: str, place: dict[str, str], request: HttpRequest) -> P
     model = service_model("s3").operation_model(name)
     body, trailers = _decoded_body(request)
     headers = {**request.headers, **trailers}
+    if _BYPASS in headers:
+        headers[_BYPASS] = headers[_BYPASS].lower()  # older versions of botocore write it as Python does: True
     params = {
         key: value for key, value in parse_rest_params(model, request, headers, place).items() if value is not None
     }
