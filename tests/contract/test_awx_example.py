@@ -23,6 +23,7 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._enroll_optio
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._settings import setting_problems
 from sandbox import Sandbox, SandboxServer
 from support import awx
+from support.awx_api import AwxApi
 from support.fleet import document
 
 EXAMPLE = awx.ROOT / "examples" / "awx"
@@ -39,10 +40,16 @@ def keys_of(hub: str) -> awx.Json:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> awx.Run:
+def api() -> AwxApi:
+    """Of an AWX that has nothing yet."""
+    return AwxApi()
+
+
+@pytest.fixture(scope="module")
+def made(api: AwxApi, tmp_path_factory: pytest.TempPathFactory) -> awx.Run:
     """With keys for both hubs, of which those of one are entered."""
     home = tmp_path_factory.mktemp("keys")
-    return awx.run(EXAMPLE / "configure_awx.yml", home, **keys_of("aws-us-gov audit"))
+    return awx.run(EXAMPLE / "configure_awx.yml", home, api, **keys_of("aws-us-gov audit"))
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +89,35 @@ def test_every_module_takes_what_it_is_given(made: awx.Run, with_pods: awx.Run) 
     assert {call.module for call in with_pods.calls} == wanted - {"credential", "credential_type"} | {"instance_group"}
     everything = [*PURPOSES, "check policy", "validate", "report"]
     assert set(of(made, "job_template")) == {f"Console MFA {name}" for name in everything}
+
+
+def test_awx_has_it_all_afterwards(api: AwxApi, made: awx.Run) -> None:
+    """Told from what the modules have posted, and not from what they were given."""
+    enroll = api.named("job_templates")["Console MFA enroll"]
+    (organization,) = api.objects["organizations"]
+    hubs = {number: found["name"] for number, found in api.objects["credentials"].items()}
+    assert {hubs[number] for number in api.associated[f"{enroll['url']}credentials/"]} == {
+        "Console MFA aws enroll",
+        "Console MFA aws-us-gov enroll",
+    }
+    assert {found["organization"] for found in api.objects["credentials"].values()} == {organization}
+    assert [one["variable"] for one in api.surveys[enroll["id"]]["spec"]] == list(questions(made, "Console MFA enroll"))
+    nodes = {found["identifier"]: found for found in api.objects["workflow_job_template_nodes"].values()}
+    assert api.associated[f"{nodes['validate']['url']}always_nodes/"] == [nodes["report"]["id"]]
+    report = api.named("job_templates")["Console MFA report"]
+    assert nodes["report"]["unified_job_template"] == report["id"]
+    nightly = api.named("schedules")["Console MFA nightly"]
+    assert nightly["unified_job_template"] == api.named("workflow_job_templates")["Console MFA nightly"]["id"]
+    (keys,) = [found["inputs"] for found in api.objects["credentials"].values() if "inputs" in found]
+    assert keys["secret_access_key"] == SECRET
+
+
+def test_a_second_run_changes_nothing(api: AwxApi, made: awx.Run, tmp_path: pathlib.Path) -> None:
+    api.writes.clear()
+    again = awx.run(EXAMPLE / "configure_awx.yml", tmp_path, api, **NO_KEYS)
+    assert again.status == 0, again.output
+    assert "changed=0 " in again.output
+    assert api.writes == []
 
 
 @pytest.mark.parametrize(
