@@ -41,6 +41,12 @@ options:
     type: list
     elements: str
     required: true
+  sliced:
+    description:
+      - Whether the inventory has only some of the accounts because other jobs have the other ones, as in a sliced job
+        of AWX. No account is missing then; the job that reports on all of them has to ask without.
+    type: bool
+    default: false
 seealso:
   - plugin: iamguard.console_mfa.aws_accounts
     plugin_type: inventory
@@ -68,7 +74,9 @@ _value:
 """
 
 
-def account_source_problems(values: t.Any, account_ids: t.Any = None, sources: t.Any = None) -> list[str]:
+def account_source_problems(
+    values: t.Any, account_ids: t.Any = None, sources: t.Any = None, sliced: bool = False
+) -> list[str]:
     for given in (values, account_ids, sources):
         if not isinstance(given, (list, tuple)):
             raise AnsibleFilterError("account_source_problems needs three lists: variables, account ids and sources.")
@@ -78,7 +86,7 @@ def account_source_problems(values: t.Any, account_ids: t.Any = None, sources: t
     except NotPlainError as problem:
         raise AnsibleFilterError(f"account_source_problems: {problem}") from problem
     files = _account_sources.account_files([str(source) for source in sources], _ignored)
-    return _account_sources.source_problems(plain, ids, files)
+    return _account_sources.source_problems(plain, ids, files, sliced=sliced)
 
 
 def _ignored(name: str) -> bool:

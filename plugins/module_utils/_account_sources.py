@@ -122,11 +122,14 @@ def _files_at(path: pathlib.Path, ignored: t.Callable[[str], bool]) -> t.Iterato
         yield path.name
 
 
-def source_problems(values: t.Iterable[object], account_ids: t.Collection[object], files: t.Iterable[str]) -> list[str]:
+def source_problems(
+    values: t.Iterable[object], account_ids: t.Collection[object], files: t.Iterable[str], *, sliced: bool = False
+) -> list[str]:
     """Why no run can be made: a file gave nothing, or an account that it gave is no host of the group.
 
     :param account_ids: of all hosts of the group, also of those that are not run
     :param files: see `account_files`
+    :param sliced: other runs see the other accounts, so that none is missing for not being here
     """
     sources, problems = read_sources(values)
     answered = collections.Counter(source.file for source in sources)
@@ -136,7 +139,7 @@ def source_problems(values: t.Iterable[object], account_ids: t.Collection[object
         "ansible-inventory --graph tells why; with any_unparsed_is_failed in [inventory] of ansible.cfg, Ansible stops."
         for name in sorted(silent)
     ]
-    for source in sources:
+    for source in [] if sliced else sources:
         missing = [one for one in source.account_ids if one not in account_ids]
         if missing:
             more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""

@@ -7,40 +7,55 @@ reads."""
 
 from __future__ import annotations
 
+import os
 import pathlib
 import re
 import subprocess
 import sys
 
+import boto3
 import jinja2
 import pytest
 import yaml
 
+from ansible_collections.iamguard.console_mfa.plugins.inventory.aws_accounts import DOCUMENTATION
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._enroll_options import KINDS
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._settings import setting_problems
+from sandbox import Sandbox, SandboxServer
 from support import awx
+from support.awx_api import AwxApi
+from support.fleet import document
 
 EXAMPLE = awx.ROOT / "examples" / "awx"
 ROLE = awx.ROOT / "roles" / "mfa_configuration"
-KEYS = {
-    "hub_aws_access_key_id": "AKIAEXAMPLEHUBAWS001",
-    "hub_aws_secret_access_key": "hub-aws-secret-of-the-test",
-    "hub_aws_us_gov_access_key_id": "AKIAEXAMPLEHUBGOV001",
-    "hub_aws_us_gov_secret_access_key": "hub-gov-secret-of-the-test",
-}
-NO_KEYS = dict.fromkeys(KEYS, "")
+# Long, and made up: it must be found wherever it gets to.
+SECRET = "made-up-secret-of-the-hub-0123456789"
+PURPOSES = ("audit", "enroll", "remove")
+NO_KEYS = {"keys_of": "none", "access_key_id": "", "secret_access_key": ""}
+
+
+def keys_of(hub: str) -> awx.Json:
+    """What is entered for a hub, such as ``aws audit``."""
+    return {"keys_of": hub, "access_key_id": "EXAMPLEKEYID", "secret_access_key": SECRET}
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> awx.Run:
-    """With keys for both hubs."""
-    return awx.run(EXAMPLE / "configure_awx.yml", tmp_path_factory.mktemp("keys"), **KEYS)
+def api() -> AwxApi:
+    """Of an AWX that has nothing yet."""
+    return AwxApi()
+
+
+@pytest.fixture(scope="module")
+def made(api: AwxApi, tmp_path_factory: pytest.TempPathFactory) -> awx.Run:
+    """With keys for both hubs, of which those of one are entered."""
+    home = tmp_path_factory.mktemp("keys")
+    return awx.run(EXAMPLE / "configure_awx.yml", home, api, **keys_of("aws-us-gov audit"))
 
 
 @pytest.fixture(scope="module")
 def with_pods(tmp_path_factory: pytest.TempPathFactory) -> awx.Run:
-    """With a role of the pods, and without aws-us-gov."""
-    choice = {"hub_aws": "pod_role", "hub_aws_us_gov": "none", "report_claim": "mfa-report"}
+    """With roles of the pods, and without aws-us-gov."""
+    choice = {"hub_aws": "role", "pod_service_account": "console-mfa", "hub_aws_us_gov": "none", "report_claim": "mfa"}
     return awx.run(EXAMPLE / "configure_awx.yml", tmp_path_factory.mktemp("pods"), **NO_KEYS, **choice)
 
 
@@ -72,6 +87,37 @@ def test_every_module_takes_what_it_is_given(made: awx.Run, with_pods: awx.Run) 
     }
     assert {call.module for call in made.calls} == wanted
     assert {call.module for call in with_pods.calls} == wanted - {"credential", "credential_type"} | {"instance_group"}
+    everything = [*PURPOSES, "check policy", "validate", "report"]
+    assert set(of(made, "job_template")) == {f"Console MFA {name}" for name in everything}
+
+
+def test_awx_has_it_all_afterwards(api: AwxApi, made: awx.Run) -> None:
+    """Told from what the modules have posted, and not from what they were given."""
+    enroll = api.named("job_templates")["Console MFA enroll"]
+    (organization,) = api.objects["organizations"]
+    hubs = {number: found["name"] for number, found in api.objects["credentials"].items()}
+    assert {hubs[number] for number in api.associated[f"{enroll['url']}credentials/"]} == {
+        "Console MFA aws enroll",
+        "Console MFA aws-us-gov enroll",
+    }
+    assert {found["organization"] for found in api.objects["credentials"].values()} == {organization}
+    assert [one["variable"] for one in api.surveys[enroll["id"]]["spec"]] == list(questions(made, "Console MFA enroll"))
+    nodes = {found["identifier"]: found for found in api.objects["workflow_job_template_nodes"].values()}
+    assert api.associated[f"{nodes['validate']['url']}always_nodes/"] == [nodes["report"]["id"]]
+    report = api.named("job_templates")["Console MFA report"]
+    assert nodes["report"]["unified_job_template"] == report["id"]
+    nightly = api.named("schedules")["Console MFA nightly"]
+    assert nightly["unified_job_template"] == api.named("workflow_job_templates")["Console MFA nightly"]["id"]
+    (keys,) = [found["inputs"] for found in api.objects["credentials"].values() if "inputs" in found]
+    assert keys["secret_access_key"] == SECRET
+
+
+def test_a_second_run_changes_nothing(api: AwxApi, made: awx.Run, tmp_path: pathlib.Path) -> None:
+    api.writes.clear()
+    again = awx.run(EXAMPLE / "configure_awx.yml", tmp_path, api, **NO_KEYS)
+    assert again.status == 0, again.output
+    assert "changed=0 " in again.output
+    assert api.writes == []
 
 
 @pytest.mark.parametrize(
@@ -97,12 +143,20 @@ def test_a_playbook_that_a_module_refuses_ends_there(tmp_path: pathlib.Path) -> 
     assert "max_host. Supported parameters include" in refused.output
 
 
-def test_no_key_is_shown(made: awx.Run) -> None:
-    secrets = [value for name, value in KEYS.items() if "secret" in name]
-    given = [call for call in made.calls if any(secret in str(call.arguments) for secret in secrets)]
-    assert [call.name for call in given] == ["Console MFA hub aws", "Console MFA hub aws-us-gov"]
+def test_no_key_is_shown_and_only_what_is_entered_is_changed(made: awx.Run) -> None:
+    with_inputs = [call.name for call in made.calls if call.module == "credential" and "inputs" in call.arguments]
+    assert with_inputs == ["Console MFA aws-us-gov audit"]
+    given = [call for call in made.calls if SECRET in str(call.arguments)]
+    assert [call.name for call in given] == with_inputs
     assert all(call.no_log for call in given)
-    assert not [secret for secret in secrets if secret in made.output]
+    assert SECRET not in made.output
+
+
+def test_keys_of_no_hub_are_refused_before_anything_is_made(tmp_path: pathlib.Path) -> None:
+    refused = awx.run(EXAMPLE / "configure_awx.yml", tmp_path, **keys_of("aws everything"))
+    assert refused.status != 0
+    assert "Keys are those of one of aws audit, aws enroll, aws remove, aws-us-gov audit" in refused.output
+    assert refused.calls == []
 
 
 def test_no_file_of_the_example_holds_a_key() -> None:
@@ -125,6 +179,7 @@ REFERENCES = {
     "source_project": "project",
     "inventory": "inventory",
     "instance_groups": "instance_group",
+    "credential_type": "credential_type",
     "credentials": "credential",
     "workflow_job_template": "workflow_job_template",
     "notification_templates_error": "notification_template",
@@ -161,6 +216,16 @@ def test_an_inventory_is_read_from_files_of_the_project(made: awx.Run) -> None:
         assert arguments["overwrite"] is arguments["overwrite_vars"] is True
 
 
+def test_the_accounts_of_an_organization_are_asked_for_in_words_of_the_plugin() -> None:
+    (path,) = EXAMPLE.glob("inventory/*aws_accounts.yml")
+    given = yaml.safe_load(path.read_text(encoding="utf-8"))
+    options = yaml.safe_load(DOCUMENTATION)["options"]
+    assert given["plugin"] in options["plugin"]["choices"]
+    assert set(given) - {"region"} <= set(options)
+    assert given["management_account"] in options["management_account"]["choices"]
+    assert f"file {path.name}" in (EXAMPLE / "settings.yml").read_text(encoding="utf-8")
+
+
 # --- who may do what -------------------------------------------------------------------------------------------------
 
 
@@ -168,6 +233,10 @@ def test_the_report_is_whole_and_comes_after_the_slices_in_any_case(made: awx.Ru
     templates = of(made, "job_template")
     assert templates["Console MFA validate"]["job_slice_count"] > 1
     assert templates["Console MFA report"]["job_slice_count"] == 1
+    sliced = {
+        name for name, arguments in templates.items() if (arguments.get("extra_vars") or {}).get("console_mfa_sliced")
+    }
+    assert sliced == {"Console MFA validate"}
     assert {name for name, arguments in templates.items() if arguments.get("job_slice_count", 1) > 1} == {
         "Console MFA validate"
     }
@@ -205,56 +274,93 @@ def test_what_changes_something_is_in_no_schedule_and_no_workflow(made: awx.Run)
     assert launched == {"Console MFA nightly", "Console MFA audit", "Console MFA validate", "Console MFA report"}
 
 
-def test_every_partition_has_credentials_of_its_own(made: awx.Run, with_pods: awx.Run) -> None:
-    both = ["Console MFA hub aws", "Console MFA hub aws-us-gov"]
-    for run, credentials in ((made, both), (with_pods, [])):
-        for name, arguments in of(run, "job_template").items():
-            assert arguments["credentials"] == ([] if name == "Console MFA check policy" else credentials)
-    types = {name: arguments["credential_type"] for name, arguments in of(made, "credential").items()}
-    assert len(set(types.values())) == len(types), "a job has one credential of each type"
-    by_name = of(made, "credential")
-    assert by_name[both[0]]["inputs"] == {
-        "username": KEYS["hub_aws_access_key_id"],
-        "password": KEYS["hub_aws_secret_access_key"],
-    }
+PURPOSE_OF = {"Console MFA enroll": "enroll", "Console MFA remove": "remove"}
 
 
-def test_the_profile_of_a_partition_is_what_its_accounts_name(made: awx.Run) -> None:
-    """As AWX renders the injectors of a type; the file is then read as AWS's tools do."""
-    import configparser
-
-    (kind,) = of(made, "credential_type").values()
-    inputs = of(made, "credential")["Console MFA hub aws-us-gov"]["inputs"]
-    assert {field["id"] for field in kind["inputs"]["fields"]} == set(inputs) == set(kind["inputs"]["required"])
-    assert [field["id"] for field in kind["inputs"]["fields"] if field.get("secret")] == ["secret_access_key"]
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)  # noqa: S701 # as AWX does
-    parsed = configparser.RawConfigParser()
-    parsed.read_string(environment.from_string(kind["injectors"]["file"]["template"]).render(inputs))
-    connection = yaml.safe_load((EXAMPLE / "inventory/group_vars/aws_us_gov/connection.yml").read_text("utf-8"))
-    assert {name: dict(parsed[name]) for name in parsed.sections()} == {
-        connection["console_mfa_profile"]: {
-            "aws_access_key_id": KEYS["hub_aws_us_gov_access_key_id"],
-            "aws_secret_access_key": KEYS["hub_aws_us_gov_secret_access_key"],
-        }
-    }
-    (variable,) = kind["injectors"]["env"]
-    assert variable == "AWS_SHARED_CREDENTIALS_FILE"
-    filename = {"tower": {"filename": "/runner/env/tmp1"}}
-    assert environment.from_string(kind["injectors"]["env"][variable]).render(filename) == "/runner/env/tmp1"
-
-
-def test_a_pod_has_the_role_and_a_place_for_the_report(with_pods: awx.Run) -> None:
-    pods = of(with_pods, "instance_group")["Console MFA pods"]
-    pod = yaml.safe_load(pods["pod_spec_override"])
-    assert pods["is_container_group"] is True
-    assert pod["spec"]["serviceAccountName"] == "console-mfa"
-    (mount,) = pod["spec"]["containers"][0]["volumeMounts"]
-    (volume,) = pod["spec"]["volumes"]
-    assert (volume["name"], volume["persistentVolumeClaim"]) == (mount["name"], {"claimName": "mfa-report"})
+def test_who_reads_cannot_enroll_and_who_enrolls_cannot_remove(made: awx.Run, with_pods: awx.Run) -> None:
+    """In any partition: a job has the hubs of its own purpose, and no other."""
+    for name, arguments in of(made, "job_template").items():
+        purpose = PURPOSE_OF.get(name, "audit")
+        hubs = [f"Console MFA aws {purpose}", f"Console MFA aws-us-gov {purpose}"]
+        assert arguments["credentials"] == ([] if name == "Console MFA check policy" else hubs), name
     for name, arguments in of(with_pods, "job_template").items():
-        assert arguments["instance_groups"] == ["Console MFA pods"], name
-    report = of(with_pods, "job_template")["Console MFA report"]["extra_vars"]
-    assert report == {"console_mfa_report_dir": mount["mountPath"]}
+        assert arguments["credentials"] == []
+        assert arguments["instance_groups"] == [f"Console MFA pods {PURPOSE_OF.get(name, 'audit')}"], name
+    of_type: dict[str, set[str]] = {}
+    for name, arguments in of(made, "credential").items():
+        of_type.setdefault(arguments["credential_type"], set()).add(name)
+    assert of_type == {
+        f"Console MFA hub in {partition}": {f"Console MFA {partition} {purpose}" for purpose in PURPOSES}
+        for partition in ("aws", "aws-us-gov")
+    }, "a job has one credential of each type"
+
+
+def test_a_pod_has_the_role_of_its_purpose_and_a_place_for_the_report(with_pods: awx.Run) -> None:
+    for purpose in PURPOSES:
+        group = of(with_pods, "instance_group")[f"Console MFA pods {purpose}"]
+        pod = yaml.safe_load(group["pod_spec_override"])
+        assert group["is_container_group"] is True
+        assert pod["spec"]["serviceAccountName"] == f"console-mfa-{purpose}"
+        (mount,) = pod["spec"]["containers"][0]["volumeMounts"]
+        (volume,) = pod["spec"]["volumes"]
+        assert (volume["name"], volume["persistentVolumeClaim"]) == (mount["name"], {"claimName": "mfa"})
+        report = of(with_pods, "job_template")["Console MFA report"]["extra_vars"]
+        assert report == {"console_mfa_report_dir": mount["mountPath"]}
+
+
+# --- from the keys to an account -------------------------------------------------------------------------------------
+
+HUBS = {"aws": "444455556666", "aws-us-gov": "777788889999"}
+
+
+def hub_account(partition: str) -> awx.Json:
+    """Somebody with keys that are good for one thing: to assume the role of the hub."""
+    role = f"arn:{partition}:iam::{HUBS[partition]}:role/console-mfa-hub-enroll"
+    user = f"arn:{partition}:iam::{HUBS[partition]}:user/awx"
+    trust = {"Effect": "Allow", "Principal": {"AWS": user}, "Action": "sts:AssumeRole"}
+    assume = {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": role}
+    return {
+        "account_id": HUBS[partition],
+        "partition": partition,
+        "users": [{"name": "awx", "inline_policies": [{"name": "hub", "document": document(assume)}]}],
+        "roles": [{"name": "console-mfa-hub-enroll", "trust_policy": document(trust)}],
+    }
+
+
+def test_the_files_of_both_hubs_lead_to_their_roles_in_one_job(made: awx.Run, tmp_path: pathlib.Path) -> None:
+    """As AWX renders the injectors of a type, and as AWS's tools read the files, with what the group of an account
+    says."""
+    types = {name.rpartition(" ")[2]: arguments for name, arguments in of(made, "credential_type").items()}
+    settings = yaml.safe_load((EXAMPLE / "settings.yml").read_text(encoding="utf-8"))
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)  # noqa: S701 # as AWX does
+    sandbox = Sandbox.from_scenario({"name": "hubs", "accounts": [hub_account(one) for one in HUBS], "profiles": {}})
+    job: dict[str, str] = {}
+    for partition, kind in types.items():
+        keys = sandbox.environment(HUBS[partition], user="awx")
+        inputs = {
+            "access_key_id": keys["AWS_ACCESS_KEY_ID"],
+            "secret_access_key": keys["AWS_SECRET_ACCESS_KEY"],
+            "role_arn": f"{settings['hub_role_arns'][partition]}-enroll",
+        }
+        assert {field["id"] for field in kind["inputs"]["fields"]} == set(inputs) == set(kind["inputs"]["required"])
+        assert [one["id"] for one in kind["inputs"]["fields"] if one.get("secret")] == ["secret_access_key"]
+        file = tmp_path / partition
+        file.write_text(environment.from_string(kind["injectors"]["file"]["template"]).render(inputs))
+        for variable, template in kind["injectors"]["env"].items():
+            assert variable not in job
+            job[variable] = environment.from_string(template).render(tower={"filename": str(file)})
+    with SandboxServer(sandbox, port=0) as server, pytest.MonkeyPatch.context() as patch:
+        for variable in [name for name in os.environ if name.startswith("AWS_")]:
+            patch.delenv(variable)
+        for variable, value in {**job, "AWS_ENDPOINT_URL": server.url}.items():
+            patch.setenv(variable, value)
+        for partition, group in (("aws", "aws"), ("aws-us-gov", "aws_us_gov")):
+            connection = yaml.safe_load((EXAMPLE / f"inventory/group_vars/{group}/connection.yml").read_text("utf-8"))
+            session = boto3.session.Session(
+                profile_name=connection.get("console_mfa_profile"), region_name=connection["console_mfa_region"]
+            )
+            arn = session.client("sts").get_caller_identity()["Arn"]
+            assert arn.startswith(f"arn:{partition}:sts::{HUBS[partition]}:assumed-role/console-mfa-hub-enroll/")
 
 
 # --- surveys ---------------------------------------------------------------------------------------------------------

@@ -36,6 +36,8 @@ ALPHA, BRAVO, CHARLIE, DELTA = "111111111111", "222222222222", "333333333333", "
 IDS = {"alpha": ALPHA, "bravo": BRAVO, "charlie": CHARLIE, "delta": DELTA}
 REPORT = "fleet | report | Put the fleet together"
 GATE = "fleet | report | Fail when the fleet is red"
+MISSING = "fleet | inventory | Refuse an inventory in which accounts of an organization are missing"
+SLICED: Json = {"template_vars": {"console_mfa_sliced": True}}
 GREEN = {"status": "complete", "red": False, "compliant": True, "gaps": 0}
 GAP = {"status": "complete", "red": False, "compliant": False, "gaps": 1}
 NEVER_RUN = {"status": "missing", "red": True}
@@ -58,6 +60,19 @@ def hub() -> Json:
     keep = {"Effect": "Allow", "Action": ["s3:ListBucket", "s3:GetObject", "s3:PutObject"], "Resource": "*"}
     made["users"][0]["inline_policies"].append({"name": "keep", "document": document(keep)})
     return made
+
+
+def organization() -> Json:
+    """What the inventory plugin says of the accounts that it has made hosts of, which every slice has, too."""
+    return {
+        "source": "example.aws_accounts.yml",
+        "organization_id": "o-exampleorgid",
+        "partition": "aws",
+        "read_at": dt.datetime.now(dt.UTC).isoformat(),
+        "cached": False,
+        "accounts": list(IDS.values()),
+        "left_out": [],
+    }
 
 
 @dataclasses.dataclass
@@ -145,7 +160,11 @@ def awx(fleet_of: FleetOf) -> Awx:
     hosts = {name: host(account_id) for name, account_id in IDS.items()}
     for one in hosts.values():
         del one["console_mfa_profile"]
-    all_vars = {"console_mfa_policy": policy(), "console_mfa_record_store": {**store, "endpoint_url": fleet.url}}
+    all_vars = {
+        "console_mfa_policy": policy(),
+        "console_mfa_record_store": {**store, "endpoint_url": fleet.url},
+        "console_mfa_organization_example": organization(),
+    }
     keys = fleet.sandbox.environment(BASE_ACCOUNT, user="pipeline")
     return Awx(fleet.home, fleet.sandbox, inventory_of(hosts, all_vars, group_vars), keys)
 
@@ -171,7 +190,7 @@ def slices(awx: Awx, audit: Finished) -> list[Finished]:
     """Two jobs at the same time that share an account, since the number of slices was changed in between; its record is
     only kept when both have one. Nobody has bravo."""
     both = threading.Barrier(2, timeout=120)
-    jobs = [awx.job("validate_mfa", slice_of(awx.inventory, 1, count)) for count in (2, 3)]
+    jobs = [awx.job("validate_mfa", slice_of(awx.inventory, 1, count), **SLICED) for count in (2, 3)]
     with awx.at_record_of(ALPHA, before=both.wait), concurrent.futures.ThreadPoolExecutor() as threads:
         return list(threads.map(Job.send, jobs))
 
@@ -184,7 +203,7 @@ def partial(awx: Awx, slices: list[Finished]) -> Finished:
 @pytest.fixture(scope="module")
 def cancelled(awx: Awx, partial: Finished) -> Finished:
     """A slice that is cancelled when it has kept the first of two records, and does not know of it."""
-    job = awx.job("validate_mfa", slice_of(awx.inventory, 2, 2), forks=1)
+    job = awx.job("validate_mfa", slice_of(awx.inventory, 2, 2), forks=1, **SLICED)
 
     def cancel() -> None:
         job.cancel()
@@ -202,7 +221,7 @@ def problems_then(awx: Awx, cancelled: Finished) -> set[tuple[str, str, str]]:
 @pytest.fixture(scope="module")
 def again(awx: Awx, problems_then: object) -> Finished:
     """The same slice, by ansible-runner alone."""
-    return awx.job("validate_mfa", slice_of(awx.inventory, 2, 2)).run()
+    return awx.job("validate_mfa", slice_of(awx.inventory, 2, 2), **SLICED).run()
 
 
 @pytest.fixture(scope="module")
@@ -277,6 +296,16 @@ def test_an_account_that_no_slice_had_is_red(partial: Finished) -> None:
     (gate,) = partial.results(GATE).values()
     assert "1 of 4 accounts" in gate["msg"]
     assert f"bravo ({BRAVO}): not run now, and the store has no record of it" in gate["msg"]
+
+
+def test_accounts_that_are_missing_without_a_slice_are_named_before_any_is_read(awx: Awx, enrolled: object) -> None:
+    """Of a report, too, which would otherwise be content with what it has."""
+    before = awx.sandbox.control.calls()
+    job = awx.job("report_mfa", slice_of(awx.inventory, 2, 2)).run()
+    assert (job.status, job.rc) == ("failed", 2)
+    (refusal,) = job.results(MISSING).values()
+    assert f"{ALPHA}, {CHARLIE} of example.aws_accounts.yml are not in the group" in refusal["msg"]
+    assert awx.sandbox.control.calls() == before
 
 
 def test_a_job_that_is_cancelled_leaves_a_store_that_verifies(

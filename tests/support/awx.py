@@ -2,16 +2,19 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a playbook asks of the modules of AWX: Ansible runs it, and an action plugin of each module notes the call.
+"""What a playbook asks of the modules of AWX, and what an AWX then has.
 
-The modules themselves are read for the arguments that they take, and not run: there is no AWX.
+Ansible runs the playbook. In the place of each module of awx.awx is an action plugin, which notes the call. It runs the
+module in Ansible's worker, against `awx_api`, or only holds the call against the arguments that the module takes.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import importlib
+import io
 import json
 import os
 import pathlib
@@ -20,6 +23,8 @@ import sys
 import typing as t
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from support.awx_api import AwxApi, serve
 
 Json = dict[str, t.Any]
 
@@ -35,7 +40,7 @@ from support import awx
 
 class ActionModule(ActionBase):
     def run(self, tmp=None, task_vars=None):
-        return awx.note_call(self._task)
+        return awx.run_noted(self._task)
 """
 
 
@@ -95,20 +100,35 @@ def argument_errors(module: str, arguments: Json) -> list[str]:
     return list(ArgumentSpecValidator(**argument_spec(module)).validate(arguments).error_messages)
 
 
-def note_call(task: t.Any) -> Json:
-    """For the action plugin: its result."""
+def run_noted(task: t.Any) -> Json:
+    """For the action plugin: notes the call, and gives the result of the module, or of its checking of arguments."""
     module = task.action.removeprefix("awx.awx.")
     call = Call(task.get_name(), module, dict(task.args), bool(task.no_log))
     with pathlib.Path(os.environ[CALLS_FILE]).open("a", encoding="utf-8") as file:
         file.write(json.dumps(dataclasses.asdict(call)) + "\n")
+    if os.environ.get("CONTROLLER_HOST"):
+        return _run_module(module, call.arguments)
     errors = argument_errors(module, call.arguments)
     return {"changed": False, "failed": bool(errors), "msg": "; ".join(errors)}
 
 
-def run(playbook: pathlib.Path, home: pathlib.Path, **extra_vars: t.Any) -> Run:
-    """Run a playbook for which AWX is not there.
+def _run_module(module: str, arguments: Json) -> Json:
+    """Run a module in this process, which is Ansible's fork for one task and ends with it."""
+    from ansible.module_utils import basic
+
+    basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode()
+    basic._ANSIBLE_PROFILE = "legacy"
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):
+        importlib.import_module(f"{COLLECTION}.plugins.modules.{module}").main()
+    return t.cast("Json", json.loads(printed.getvalue()))
+
+
+def run(playbook: pathlib.Path, home: pathlib.Path, api: AwxApi | None = None, **extra_vars: t.Any) -> Run:
+    """Run a playbook.
 
     :param home: an empty directory
+    :param api: the AWX that it sets up; without one, calls are only noted and their arguments checked
     :param extra_vars: as with -e, among them all that the playbook would ask for
     """
     collections = _noting_collection(home)
@@ -121,11 +141,21 @@ def run(playbook: pathlib.Path, home: pathlib.Path, **extra_vars: t.Any) -> Run:
         "ANSIBLE_LOCALHOST_WARNING": "false",
         "PYTHONPATH": str(ROOT / "tests"),
         CALLS_FILE: str(noted),
+        "CONTROLLER_OAUTH_TOKEN": "made-up-token",
     }
     command = [pathlib.Path(sys.executable).with_name("ansible-playbook"), playbook, "-e", json.dumps(extra_vars)]
-    done = subprocess.run(
-        command, env=environment, cwd=playbook.parent, capture_output=True, text=True, check=False, timeout=120
-    )
+    with contextlib.ExitStack() as stack:
+        if api:
+            environment["CONTROLLER_HOST"] = stack.enter_context(serve(api))
+        done = subprocess.run(
+            command,
+            env=environment,
+            cwd=playbook.parent,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
     lines = noted.read_text(encoding="utf-8").splitlines() if noted.exists() else []
     return Run(done.returncode, done.stdout + done.stderr, [Call(**json.loads(line)) for line in lines])
 

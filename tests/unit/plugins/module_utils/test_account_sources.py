@@ -73,6 +73,15 @@ def test_an_account_that_is_not_in_the_group_is_named() -> None:
     assert "000000000004 and 3 more of aws.aws_accounts.yml are not" in problem
 
 
+def test_in_a_slice_other_accounts_are_not_missing_but_files_are() -> None:
+    assert source_problems([value()], [ONE], [], sliced=True) == []
+    assert account_source_problems([value()], [ONE], [], sliced=True) == []
+    assert len(account_source_problems([value()], [ONE], [])) == 1
+    (problem,) = source_problems([value()], [ONE], ["gov.aws_accounts.yml"], sliced=True)
+    assert problem.startswith("gov.aws_accounts.yml of the inventory gave no accounts")
+    assert len(source_problems([7], [ONE], [], sliced=True)) == 1
+
+
 @pytest.mark.parametrize(
     "broken",
     [None, [], "x", {}, value(accounts=None), value(accounts=[1]), value(left_out=[{}]), value(source=7)],

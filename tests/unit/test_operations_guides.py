@@ -1,0 +1,126 @@
+# Copyright (c) iamguard.console_mfa contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The guides for AWX, auditors and operators name what there is, and their numbers are those of the budgets."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+import typing as t
+
+import pytest
+from benchmark import budget
+from benchmark.accounts import facts_of
+
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._verdict import Verdict
+from sandbox.generator import generated_account
+from support import reports
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+GUIDES = ROOT / "docs" / "docsite" / "rst"
+EXAMPLE = ROOT / "examples" / "awx"
+FLEET = 300
+
+
+def text_of(guide: str) -> str:
+    return (GUIDES / f"{guide}.rst").read_text(encoding="utf-8")
+
+
+def number(text: str) -> int:
+    return int(text.replace(",", ""))
+
+
+# --- operators -------------------------------------------------------------------------------------------------------
+
+
+def test_the_calls_of_the_operations_guide_are_those_of_the_budgets() -> None:
+    rows = re.findall(r"^   \* - ([\d,]+)\n" + r"     - ([\d,]+)\n" * 4, text_of("operations_guide"), re.MULTILINE)
+    expected = []
+    for users in (10, 50, 200, 1000):
+        facts = facts_of(generated_account("111122223333", users=users, seed=7))
+        live, bulk = (budget.total(budget.validation_budget_of(facts, bulk=mode)) for mode in (False, True))
+        expected.append((users, live, bulk, FLEET * live, FLEET * bulk))
+    assert [tuple(map(number, row)) for row in rows] == expected
+
+
+# --- auditors --------------------------------------------------------------------------------------------------------
+
+ANSWERS = text_of("audit_guide").split("     - In the record\n")[1].split("\nWho enrolled whom")[0]
+PATHS = sorted(set(re.findall(r"``([a-z_]+(?:\[\])?(?:\.[a-z_]+(?:\[\])?)*)``", ANSWERS)))
+# Of the table, what is said about a setting and a value.
+OTHERS = {"console_mfa_signin_evidence", "unknown"}
+
+
+@pytest.fixture(scope="module")
+def record() -> reports.Json:
+    return reports.record(reports.rows_of_all(), decisions=reports.decisions_of_every_verdict())
+
+
+def look_up(value: t.Any, path: str) -> None:
+    """Follow a path such as ``judgement.findings[].gap``. Raises KeyError or IndexError where it ends."""
+    for part in path.split("."):
+        value = value[part.removesuffix("[]")]
+        if part.endswith("[]"):
+            value = value[0]
+
+
+def test_what_auditors_are_told_to_look_at_is_in_a_record(record: reports.Json) -> None:
+    paths = [path for path in PATHS if path not in OTHERS]
+    assert len(paths) > 30
+    for path in paths:
+        look_up(record, path)
+    with pytest.raises(KeyError):
+        look_up(record, "judgement.findings[].nothing")
+
+
+def test_an_audit_fails_on_every_verdict_that_can_be_a_gap() -> None:
+    listed = re.search(r'"console_mfa_fail_on": \[(.*?)\]', text_of("audit_guide"), re.DOTALL)
+    assert listed
+    no_gap = {Verdict.COMPLIANT, Verdict.PENDING, Verdict.EXCEPTED, Verdict.OUT_OF_SCOPE}
+    assert set(re.findall(r'"(\w+)"', listed[1])) == {str(verdict) for verdict in Verdict} - set(map(str, no_gap))
+
+
+# --- AWX -------------------------------------------------------------------------------------------------------------
+
+
+def test_the_templates_of_the_awx_guide_are_those_that_are_made() -> None:
+    configured = (EXAMPLE / "configure_awx.yml").read_text(encoding="utf-8")
+    hub = "Console MFA aws audit"
+    named = set(re.findall(r"\*(Console MFA [a-z ]+)\*", text_of("awx_guide").replace("\n", " "))) - {hub}
+    made = re.findall(r"awx\.awx\.(?:workflow_)?job_template:\n        name: (Console MFA [a-z ]+)\n", configured)
+    assert named == set(made)
+    rows = re.findall(r"   \* - \*(Console MFA [a-z ]+)\*\n     -(?: ``(\w+)``)?\n", text_of("awx_guide"))
+    assert sorted(name for name, _playbook in rows) == sorted(made)
+    for name, ours in rows:
+        run = re.search(rf"name: {name}\n(?:        .*\n)*?        playbook: (\w+\.yml)\n", configured)
+        if ours:
+            assert run
+            wrapper = (EXAMPLE / run[1]).read_text(encoding="utf-8")
+            assert f"import_playbook: iamguard.console_mfa.{ours}\n" in wrapper
+
+
+def test_the_choices_of_the_awx_guide_are_those_of_the_settings() -> None:
+    settings = (EXAMPLE / "settings.yml").read_text(encoding="utf-8")
+    configured = (EXAMPLE / "configure_awx.yml").read_text(encoding="utf-8")
+    named = set(re.findall(r"``(hub_\w+|pod_\w+|report_claim|slices|forks)(?:: (\w+))?``", text_of("awx_guide")))
+    expected = {"hub_aws", "hub_aws_us_gov", "pod_service_account", "report_claim", "slices", "forks"}
+    assert {name for name, _value in named} == expected
+    for name, value in named:
+        assert re.search(rf"^{name}: ", settings, re.MULTILINE)
+        assert not value or value == "none" or f"{name} == '{value}'" in configured
+
+
+@pytest.mark.parametrize("guide", ["awx_guide", "audit_guide", "operations_guide", "troubleshooting"])
+def test_variables_that_a_guide_names_are_those_of_the_collection(guide: str) -> None:
+    places = ["roles/*/defaults/main.yml", "playbooks/fleet/*.yml", "playbooks/*.yml"]
+    known = {
+        name
+        for place in places
+        for path in ROOT.glob(place)
+        for name in re.findall(r"\bconsole_mfa_[a-z_]+", path.read_text(encoding="utf-8"))
+    }
+    inner = {"console_mfa_validation", "console_mfa_accounts", "console_mfa_record"}
+    named = set(re.findall(r"\bconsole_mfa_[a-z_]*[a-z]", text_of(guide)))
+    assert named - known - inner == set()
