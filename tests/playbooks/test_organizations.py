@@ -149,7 +149,8 @@ def validated(fleet: OrganizationFleet) -> Outcome:
 def test_every_account_is_read_and_who_is_left_out_is_named(
     fleet: OrganizationFleet, validated: Outcome, accounts: dict[str, list[str]]
 ) -> None:
-    rows = {row["account_id"]: row for row in validated.rows.values()}
+    # By account id: two of those that are left out have one name.
+    rows = {row["account_id"]: row for row in fleet.latest("fleet", "run")["facts"]["accounts"]}
     read = {account_id: row["status"] for account_id, row in rows.items() if row["status"] != "left_out"}
     assert read == dict.fromkeys([*accounts["aws"], *accounts["aws-us-gov"]], "complete"), validated.output
     left = {row["note"] for row in rows.values() if row["status"] == "left_out"}
