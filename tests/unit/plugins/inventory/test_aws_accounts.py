@@ -29,7 +29,8 @@ from support.organization_inventory import (
     members,
     small,
 )
-from support.small_aws import ACCOUNT, OTHER, account_of, policy
+from support.ready_policies import FILES, LISTING, actions, without
+from support.small_aws import ACCOUNT, OTHER, account_of
 
 Make = t.Callable[..., Inventories]
 
@@ -248,21 +249,25 @@ def test_what_is_set_wrongly_is_named(inventories: Inventories, options: dict[st
 # --- all or nothing ---
 
 
-@pytest.mark.parametrize("operation", NEEDED)
-def test_without_a_permission_there_is_no_inventory(inventories: Inventories, operation: str) -> None:
-    others = [f"organizations:{name}" for name in NEEDED if name != operation]
-    inventories.sandbox.control.put_user_policy(ACCOUNT, "narrow", "inline", policy(*others))
+@pytest.fixture
+def narrow(inventories: Inventories) -> Inventories:
+    """As a user who has the ready policy. No account has paths, so that all of it is needed."""
+    inventories.sandbox.settings.change({"organizations_paths": False})
+    inventories.sandbox.control.put_user_policy(ACCOUNT, "narrow", "inline", FILES[LISTING])
     inventories.as_user(ACCOUNT, "narrow")
-    with pytest.raises(AnsibleParserError, match=f"missing permission: organizations:{operation}") as caught:
-        inventories.make()
+    return inventories
+
+
+@pytest.mark.parametrize("action", actions(LISTING))
+def test_without_a_permission_there_is_no_inventory(narrow: Inventories, action: str) -> None:
+    narrow.sandbox.control.put_user_policy(ACCOUNT, "narrow", "inline", without(FILES[LISTING], action))
+    with pytest.raises(AnsibleParserError, match=f"missing permission: {action}") as caught:
+        narrow.make()
     assert "its management account and delegated administrators only" in str(caught.value)
 
 
-def test_these_permissions_are_enough(inventories: Inventories) -> None:
-    allowed = [f"organizations:{name}" for name in NEEDED]
-    inventories.sandbox.control.put_user_policy(ACCOUNT, "narrow", "inline", policy(*allowed))
-    inventories.as_user(ACCOUNT, "narrow")
-    assert set(by_account(inventories.make())) == ACTIVE
+def test_the_ready_policy_is_enough(narrow: Inventories) -> None:
+    assert set(by_account(narrow.make())) == ACTIVE
 
 
 @pytest.mark.parametrize("operation", NEEDED)
