@@ -134,6 +134,27 @@ def test_what_others_have_written_goes_out_as_no_template(
     assert not fleet.obeyed
 
 
+@dataclasses.dataclass
+class SliceOfFleet(OrganizationFleet):
+    """Whose inventory is what AWX gives to one of the jobs that it cuts a job into: fewer hosts, with all variables."""
+
+    def cut(self, listed: Json, account_id: str) -> None:
+        kept = {
+            name: one
+            for name, one in listed["_meta"]["hostvars"].items()
+            if one["console_mfa_account_id"] == account_id
+        }
+        part = {"_meta": {"hostvars": kept}, "console_mfa_accounts": {"hosts": list(kept)}}
+        (self.home / "slice.json").write_text(json.dumps(part), encoding="utf-8")
+
+    @property
+    def inventory(self) -> pathlib.Path:
+        script = self.home / "slice.sh"
+        script.write_text(f"#!/bin/sh\ncat {self.home / 'slice.json'}\n", encoding="utf-8")
+        script.chmod(0o755)
+        return script
+
+
 @pytest.fixture(scope="module")
 def validated(fleet: OrganizationFleet) -> Outcome:
     policy = {
@@ -162,6 +183,22 @@ def test_every_account_is_read_and_who_is_left_out_is_named(
     summary = json.loads((fleet.home / "report" / "summary.json").read_text(encoding="utf-8"))
     assert {one["source"] for one in summary["organizations"]} == {f"{one}.aws_accounts.yml" for one in PARTITIONS}
     assert not fleet.obeyed
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_a_slice_is_about_its_own_accounts(
+    fleet: OrganizationFleet, listed: Json, validated: Outcome, accounts: dict[str, list[str]], is_told: bool
+) -> None:
+    """Whoever does not say that it is one misses all others."""
+    one, other = accounts["aws"]
+    assert validated.rows
+    part = SliceOfFleet(fleet.home, fleet.sandbox, fleet.url, {})
+    part.cut(listed, one)
+    run = part.run("report_mfa", *(["-e", "console_mfa_slice=true"] if is_told else []))
+    assert one in run.output
+    assert (f"{other} " in run.output) is not is_told
+    assert ("it is not in the group console_mfa_accounts" in run.output) is not is_told
+    assert ("left out by the inventory" in run.output) is not is_told
 
 
 def test_a_run_does_not_go_on_without_an_organization(fleet: OrganizationFleet) -> None:
