@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import json
 import pathlib
+import re
 import typing as t
 
 import pytest
+import yaml
 from ansible.errors import AnsibleParserError
 from botocore.loaders import Loader
 
+from ansible_collections.iamguard.console_mfa.plugins.inventory import aws_accounts
 from ansible_collections.iamguard.console_mfa.plugins.inventory.aws_accounts import InventoryModule
 from sandbox import Sandbox, SandboxServer
 from sandbox.generator import HUB_USER, generated_organization, organizations_scenario
@@ -27,6 +30,7 @@ from support.organization_inventory import (
     facts,
     left_out,
     members,
+    options_of,
     small,
 )
 from support.ready_policies import FILES, LISTING, actions, without
@@ -452,6 +456,37 @@ def test_units_that_would_be_one_group_are_two(of: Make) -> None:
     assert sorted(map(sorted, alone)) == [[OTHER], [SHOP], [OLD]]
     assert "ou_a_b" not in groups
     assert all(name.isidentifier() and name.isascii() for name in groups)
+
+
+# --- what can be copied ---
+
+
+def documented() -> set[str]:
+    return set(options_of(aws_accounts.DOCUMENTATION))
+
+
+EXAMPLE = pathlib.Path(__file__).parents[4] / "inventories" / "example" / "organization.aws_accounts.yml.txt"
+
+
+def test_the_example_inventory_makes_one(inventories: Inventories) -> None:
+    example = yaml.safe_load(EXAMPLE.read_text(encoding="utf-8"))
+    made = inventories.make(**{**example, "profile": None})
+    assert set(by_account(made)) == ACTIVE
+    assert members(made, "env_test") == {TEST}
+
+
+def test_what_is_commented_out_in_it_exists() -> None:
+    text = EXAMPLE.read_text(encoding="utf-8")
+    assert set(re.findall(r"^(?:# )?([a-z_]+): ?", text, re.MULTILINE)) <= documented()
+    with_all = yaml.safe_load(re.sub(r"^# (?=[a-z_]+: )", "", text, flags=re.MULTILINE))
+    assert len(with_all) > len(yaml.safe_load(text)) + 5
+
+
+def test_the_examples_of_the_documentation_exist() -> None:
+    examples = list(yaml.safe_load_all(aws_accounts.EXAMPLES))
+    assert len(examples) == 2
+    for example in examples:
+        assert set(example) <= documented()
 
 
 def test_only_files_of_its_name_are_taken(tmp_path: pathlib.Path) -> None:
