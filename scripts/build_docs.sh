@@ -12,9 +12,9 @@ site=.build/docs
 rm -rf "$site"
 mkdir -p "$site"
 antsibull-docs sphinx-init --use-current --squash-hierarchy --fail-on-error --dest-dir "$site" \
-    --project "$1" --title "$1" --copyright "$1 contributors" --extra-conf suppress_warnings=ref.ref "$1" >/dev/null
+    --project "$1" --title "$1" --copyright "$1 contributors" --extra-conf suppress_warnings=ref.ref,ref.envvar "$1" >/dev/null
 # Links into other sites would need their inventories, which would have to be downloaded: they stay plain text.
-sed -i.orig "s/, *'sphinx.ext.intersphinx'//; s/^suppress_warnings = .*/suppress_warnings = ['ref.ref']/" "$site/conf.py"
+sed -i.orig "s/, *'sphinx.ext.intersphinx'//; s/^suppress_warnings = .*/suppress_warnings = ['ref.ref', 'ref.envvar']/" "$site/conf.py"
 "$site/build.sh" >"$site/build.log" 2>&1 || {
     cat "$site/build.log"
     exit 1
