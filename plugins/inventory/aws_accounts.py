@@ -233,6 +233,7 @@ CONNECTION = (
     "profile",
     "region",
     "endpoint_url",
+    "aws_ca_bundle",
     "assume_role_arn",
     "external_id",
     "role_session_name",

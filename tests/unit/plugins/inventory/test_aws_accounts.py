@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import pathlib
 import re
@@ -333,19 +334,31 @@ def test_an_account_without_a_state_is_not_taken_for_gone(of: Make) -> None:
         of(sandbox).make()
 
 
-def test_an_account_that_is_moved_meanwhile(of: Make) -> None:
-    """By parents, it is in two lists or in none; by paths it cannot happen."""
+@pytest.mark.parametrize(("account_id", "to"), [(ACCOUNT, "Workloads/Test"), (TEST, None)], ids=["twice", "never"])
+def test_an_account_that_is_moved_meanwhile(of: Make, account_id: str, to: str | None) -> None:
+    """Asked place by place, the root first, it is in two of the lists or in none."""
     sandbox = small()
     sandbox.settings.change({"organizations_paths": False})
     inventories = of(sandbox)
-
-    def move(account_id: str, ou: str) -> t.Callable[[], None]:
-        return lambda: sandbox.control.change_member(account_id, ou=ou)
-
-    sandbox.on_call("ListAccountsForParent", move(ACCOUNT, "Workloads/Test"), nth=2)
+    place = to or by_account(inventories.make())[ACCOUNT]["console_mfa_aws_account"]["ou_ids"][0]
+    sandbox.control.reset()
+    sandbox.settings.change({"organizations_paths": False})
+    move = functools.partial(sandbox.control.change_member, account_id, ou=place)
+    sandbox.on_call("ListAccountsForParent", move, nth=2)
     with pytest.raises(AnsibleParserError, match="changed while it was read: run again"):
         inventories.make()
     assert set(by_account(inventories.make())) == ACTIVE
+
+
+def test_a_unit_that_is_made_meanwhile(inventories: Inventories) -> None:
+    def make_and_move() -> None:
+        inventories.sandbox.control.create_organizational_unit(ACCOUNT, "New")
+        inventories.sandbox.control.change_member(TEST, ou="New")
+
+    inventories.sandbox.on_call("ListAccounts", make_and_move)
+    with pytest.raises(AnsibleParserError, match="changed while it was read: run again"):
+        inventories.make()
+    assert by_account(inventories.make())[TEST]["console_mfa_aws_account"]["ou"] == "New"
 
 
 # --- cost ---
