@@ -92,8 +92,9 @@ def fleet(tmp_path_factory: pytest.TempPathFactory, accounts: dict[str, list[str
 
 @pytest.fixture(scope="module")
 def listed(fleet: OrganizationFleet) -> Json:
-    """As AWX takes it over."""
-    return t.cast(Json, json.loads(fleet.ansible("ansible-inventory", "--inventory", str(fleet.inventory), "--list")))
+    """As AWX takes it over: variables of groups stay with the groups."""
+    text = fleet.ansible("ansible-inventory", "--inventory", str(fleet.inventory), "--list", "--export")
+    return t.cast(Json, json.loads(text))
 
 
 def hosts_of(listed: Json) -> dict[str, Json]:
@@ -144,7 +145,8 @@ class SliceOfFleet(OrganizationFleet):
             for name, one in listed["_meta"]["hostvars"].items()
             if one["console_mfa_account_id"] == account_id
         }
-        part = {"_meta": {"hostvars": kept}, "console_mfa_accounts": {"hosts": list(kept)}}
+        group = {**listed["console_mfa_accounts"], "hosts": list(kept)}
+        part = {"_meta": {"hostvars": kept}, "all": {"vars": listed["all"]["vars"]}, "console_mfa_accounts": group}
         (self.home / "slice.json").write_text(json.dumps(part), encoding="utf-8")
 
     @property
