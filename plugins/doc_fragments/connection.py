@@ -85,6 +85,12 @@ options:
       - How long the role's session lasts. AWS refuses more than an hour to a role that assumes another one.
     type: int
     default: 3600
+  aws_ca_bundle:
+    description:
+      - The location of a bundle of CA certificates, by which AWS's certificates are checked.
+    type: path
+    env:
+      - name: AWS_CA_BUNDLE
   allow_custom_endpoint:
     description:
       - Whether an endpoint that is not one of AWS's own is accepted.

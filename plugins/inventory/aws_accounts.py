@@ -4,34 +4,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import itertools
-import json
-import pathlib
-import typing as t
-
-from ansible.errors import AnsibleParserError
-from ansible.inventory.group import to_safe_group_name
-from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
-from ansible.template import trust_as_template
-from ansible_collections.amazon.aws.plugins.module_utils.botocore import HAS_BOTO3
-
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import Json
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._organization import read_organization
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._organization_accounts import (
-    SCHEMA,
-    Filters,
-    Host,
-    OrganizationError,
-    Plan,
-    Units,
-    Way,
-    plan_hosts,
-    source_facts,
-    source_variable,
-    unit_groups,
-)
-
 DOCUMENTATION = r"""
 name: aws_accounts
 short_description: Make an inventory of the accounts of an AWS organization
@@ -209,6 +181,34 @@ cache_plugin: ansible.builtin.jsonfile
 cache_connection: ~/.cache/console-mfa
 """
 
+import hashlib
+import itertools
+import json
+import pathlib
+import typing as t
+
+from ansible.errors import AnsibleParserError
+from ansible.inventory.group import to_safe_group_name
+from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
+from ansible.template import trust_as_template
+from ansible_collections.amazon.aws.plugins.module_utils.botocore import HAS_BOTO3
+
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import Json
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._organization import read_organization
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._organization_accounts import (
+    SCHEMA,
+    Filters,
+    Host,
+    OrganizationError,
+    Plan,
+    Units,
+    Way,
+    plan_hosts,
+    source_facts,
+    source_variable,
+    unit_groups,
+)
+
 # What decides what is read: a cache that was made with other values is of no use.
 READING = (
     "account_id",
@@ -233,6 +233,7 @@ CONNECTION = (
     "profile",
     "region",
     "endpoint_url",
+    "aws_ca_bundle",
     "assume_role_arn",
     "external_id",
     "role_session_name",

@@ -234,7 +234,7 @@ def test_the_report_is_whole_and_comes_after_the_slices_in_any_case(made: awx.Ru
     assert templates["Console MFA validate"]["job_slice_count"] > 1
     assert templates["Console MFA report"]["job_slice_count"] == 1
     sliced = {
-        name for name, arguments in templates.items() if (arguments.get("extra_vars") or {}).get("console_mfa_sliced")
+        name for name, arguments in templates.items() if (arguments.get("extra_vars") or {}).get("console_mfa_slice")
     }
     assert sliced == {"Console MFA validate"}
     assert {name for name, arguments in templates.items() if arguments.get("job_slice_count", 1) > 1} == {

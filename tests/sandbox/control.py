@@ -25,7 +25,7 @@ from .clock import iso, parse_moment, whole_seconds
 from .console import password_of
 from .devices import assign, release
 from .history import owner_name, record_change
-from .organization_scenario import check_state, unit_of
+from .organization_scenario import add_unit, check_state, unit_of
 from .scenario import (
     ScenarioError,
     add_access_key,
@@ -82,6 +82,7 @@ OPERATIONS = (
     "set_scp",
     "set_alias",
     "change_member",
+    "create_organizational_unit",
 )
 
 
@@ -414,6 +415,11 @@ class Control:
         member.name = name or member.name
         member.parent_id = member.parent_id if ou is None else unit_of(organization, ou, where).id
         member.tags = member.tags if tags is None else check_tags(tags, where)
+
+    def create_organizational_unit(self, account_id: str, name: str, parent: str | list[str] | None = None) -> str:
+        """In the organization of an account; without a parent in its root. Returns the id."""
+        organization = next(one for one in self._sandbox.organizations.all if account_id in one.members)
+        return add_unit(organization, unit_of(organization, parent, f"unit {name}"), name).id
 
     # ---------------------------------------------------------------------------------------------------- plumbing
 

@@ -82,29 +82,10 @@ class _Loader:
     def units(self, parent: Unit, specs: t.Sequence[Spec], depth: int) -> None:
         if specs and depth > MAX_DEPTH:
             raise ScenarioError(f"{self.where}: organizational units nest {MAX_DEPTH} deep")
-        taken: set[str] = set()
         for spec in specs:
-            where = f"{self.where}, unit {spec.get('name')}"
-            check_keys(spec, "id name tags ous", where)
-            name = self.name(spec.get("name"), where)
-            if name in taken:
-                raise ScenarioError(f"{where}: there is one of that name already")
-            taken.add(name)
-            root_id = self.organization.root.id.removeprefix("r-")
-            unit_id = spec.get("id") or f"ou-{root_id}-{self.short(8, parent.id, name)}"
-            if unit_id in self.organization.units:
-                raise ScenarioError(f"{where}: the id {unit_id} is there twice")
-            arn = self.organization.arn("ou", unit_id)
-            path = f"{parent.path}{unit_id}/"
-            unit = Unit(unit_id, name, arn, path, parent.id, check_tags(spec.get("tags"), where))
-            self.organization.units[unit_id] = unit
+            check_keys(spec, "id name tags ous", f"{self.where}, unit {spec.get('name')}")
+            unit = add_unit(self.organization, parent, spec.get("name"), spec.get("tags"), spec.get("id"))
             self.units(unit, spec.get("ous") or [], depth + 1)
-
-    def name(self, name: t.Any, where: str) -> str:
-        """Of units and accounts: any of the characters in the ASCII range (botocore organizations model)."""
-        if not isinstance(name, str) or not 1 <= len(name) <= 128 or not name.isascii():
-            raise ScenarioError(f"{where}: AWS refuses the name {name!r}")
-        return name
 
     def member(self, spec: Spec) -> None:
         account_id = spec.get("account_id")
@@ -122,7 +103,7 @@ class _Loader:
         assert joined is not None
         self.organization.members[account_id] = Member(
             account_id,
-            self.name(spec.get("name"), where),
+            check_member_name(spec.get("name"), where),
             email,
             self.organization.arn("account", account_id),
             check_state(spec.get("state", "ACTIVE"), where),
@@ -131,6 +112,30 @@ class _Loader:
             unit_of(self.organization, spec.get("ou"), where).id,
             check_tags(spec.get("tags"), where),
         )
+
+
+def check_member_name(name: t.Any, where: str) -> str:
+    """Of units and accounts: any of the characters in the ASCII range (botocore organizations model)."""
+    if not isinstance(name, str) or not 1 <= len(name) <= 128 or not name.isascii():
+        raise ScenarioError(f"{where}: AWS refuses the name {name!r}")
+    return name
+
+
+def add_unit(
+    organization: Organization, parent: Unit, name: t.Any, tags: Spec | None = None, unit_id: str | None = None
+) -> Unit:
+    where = f"organization {organization.id}, unit {name}"
+    name = check_member_name(name, where)
+    if any(one.parent_id == parent.id and one.name == name for one in organization.units.values()):
+        raise ScenarioError(f"{where}: there is one of that name already")
+    made = ids.digest("organization", organization.id, parent.id, name, length=8).lower()
+    unit_id = unit_id or f"ou-{organization.root.id.removeprefix('r-')}-{made}"
+    if unit_id in organization.units:
+        raise ScenarioError(f"{where}: the id {unit_id} is there twice")
+    arn, path = organization.arn("ou", unit_id), f"{parent.path}{unit_id}/"
+    unit = Unit(unit_id, name, arn, path, parent.id, check_tags(tags, where))
+    organization.units[unit_id] = unit
+    return unit
 
 
 def check_state(state: t.Any, where: str) -> str:

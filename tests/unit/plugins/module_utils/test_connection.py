@@ -153,6 +153,8 @@ ENDPOINTS = {
     "http://127.0.0.1:5000": False,
     "https://sts-fips.us-gov-west-1.amazonaws.com": True,
     "https://cloudtrail.us-east-1.amazonaws.com": True,
+    "https://organizations.us-east-1.amazonaws.com": True,
+    "https://organizations.cn-northwest-1.amazonaws.com.cn": True,
     "https://abc123.execute-api.eu-central-1.amazonaws.com": False,
     "https://ec2-192-0-2-1.eu-central-1.compute.amazonaws.com": False,
     "https://iam.s3.amazonaws.com": False,
