@@ -21,8 +21,7 @@ author:
 description:
   - Ansible warns of a source of the inventory that fails, and goes on with the other ones, so that accounts would be
     missing, and nobody would miss them.
-  - Says which files for the inventory plugin P(iamguard.console_mfa.aws_accounts#inventory) have given nothing, and
-    which accounts of theirs are not in the group that is run.
+  - Says which files for the inventory plugin P(iamguard.console_mfa.aws_accounts#inventory) have given nothing.
 options:
   _input:
     description:
@@ -30,11 +29,6 @@ options:
         C(console_mfa_organization_).
     type: list
     elements: dict
-    required: true
-  account_ids:
-    description: The account id of each host of the group, also of those that are not run.
-    type: list
-    elements: str
     required: true
   sources:
     description: Where the inventory is, as in the variable C(ansible_inventory_sources).
@@ -53,11 +47,9 @@ EXAMPLES = r"""
     fail_msg: "{{ problems | join(' ') }}"
   vars:
     names: "{{ query('ansible.builtin.varnames', '^console_mfa_organization_') }}"
-    account_ids: >-
-      {{ groups['console_mfa_accounts'] | map('extract', hostvars) | map(attribute='console_mfa_account_id') }}
     problems: >-
       {{ query('ansible.builtin.vars', *names)
-         | iamguard.console_mfa.account_source_problems(account_ids, ansible_inventory_sources) }}
+         | iamguard.console_mfa.account_source_problems(ansible_inventory_sources) }}
 """
 
 RETURN = r"""
@@ -68,17 +60,15 @@ _value:
 """
 
 
-def account_source_problems(values: t.Any, account_ids: t.Any = None, sources: t.Any = None) -> list[str]:
-    for given in (values, account_ids, sources):
-        if not isinstance(given, (list, tuple)):
-            raise AnsibleFilterError("account_source_problems needs three lists: variables, account ids and sources.")
+def account_source_problems(values: t.Any, sources: t.Any = None) -> list[str]:
+    if not isinstance(values, (list, tuple)) or not isinstance(sources, (list, tuple)):
+        raise AnsibleFilterError("account_source_problems needs a list of variables and one of sources.")
     try:
         plain = plain_data(list(values))
-        ids = plain_data(list(account_ids))
     except NotPlainError as problem:
         raise AnsibleFilterError(f"account_source_problems: {problem}") from problem
     files = _account_sources.account_files([str(source) for source in sources], _ignored)
-    return _account_sources.source_problems(plain, ids, files)
+    return _account_sources.source_problems(plain, files)
 
 
 def _ignored(name: str) -> bool:

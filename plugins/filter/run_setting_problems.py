@@ -25,7 +25,8 @@ description:
     comes first. What only that one had set would be so for all, so they must be the same for each.
   - These are C(console_mfa_accounts_out_of_scope), C(console_mfa_assessment), C(console_mfa_check_at),
     C(console_mfa_enroll_step), C(console_mfa_fail_on), C(console_mfa_max_record_age), C(console_mfa_record_store),
-    C(console_mfa_report_dir), C(console_mfa_shown_users) and C(console_mfa_write_records).
+    C(console_mfa_report_dir), C(console_mfa_shown_users), C(console_mfa_slice) and
+    C(console_mfa_write_records).
   - Also says which of them are not what they must be, and whether C(console_mfa_report_dir) is in the directory of
     records, notices, seeds or sheets for sign-in tests.
 options:

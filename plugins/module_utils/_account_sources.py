@@ -25,8 +25,6 @@ from ._terminal import terminal_safe
 
 FILES: t.Final = ("aws_accounts.yml", "aws_accounts.yaml")
 
-_SHOWN = 5  # ids of accounts that are spelled out
-
 
 class LeftOut(t.NamedTuple):
     """An account that is no host, and why. ``name`` is that of the organization."""
@@ -122,33 +120,36 @@ def _files_at(path: pathlib.Path, ignored: t.Callable[[str], bool]) -> t.Iterato
         yield path.name
 
 
-def source_problems(values: t.Iterable[object], account_ids: t.Collection[object], files: t.Iterable[str]) -> list[str]:
-    """Why no run can be made: a file gave nothing, or an account that it gave is no host of the group.
+def source_problems(values: t.Iterable[object], files: t.Iterable[str]) -> list[str]:
+    """Why no run can be made: a file gave nothing, so that nobody knows which accounts are missing.
 
-    :param account_ids: of all hosts of the group, also of those that are not run
     :param files: see `account_files`
     """
     sources, problems = read_sources(values)
-    answered = collections.Counter(source.file for source in sources)
-    silent = collections.Counter(files) - answered
+    silent = collections.Counter(files) - collections.Counter(source.file for source in sources)
     problems += [
         f"{name} of the inventory gave no accounts: Ansible warned of it when the run began, and went on without. "
         "ansible-inventory --graph tells why; with any_unparsed_is_failed in [inventory] of ansible.cfg, Ansible stops."
         for name in sorted(silent)
     ]
-    for source in sources:
-        missing = [one for one in source.account_ids if one not in account_ids]
-        if missing:
-            more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
-            problems.append(
-                f"{', '.join(missing[:_SHOWN])}{more} of {source.file} {'is' if len(missing) == 1 else 'are'} not in "
-                "the group console_mfa_accounts: nothing may take an account out of it again; leave accounts out by "
-                "the filters of that file, or by console_mfa_accounts_out_of_scope."
-            )
     return [terminal_safe(problem) for problem in problems]
 
 
 # --- for a report ----------------------------------------------------------------------------------------------------
+
+
+def lost(sources: t.Iterable[AccountSource], account_ids: t.Container[str]) -> dict[str, str]:
+    """Of each account that was to be a host and is none, why it is red."""
+    return {
+        account_id: (
+            f"{source.file} of the inventory gave it, and it is not in the group console_mfa_accounts: leave accounts "
+            "out by the filters of that file or by console_mfa_accounts_out_of_scope alone; in a slice of a job, set "
+            "console_mfa_slice"
+        )
+        for source in sources
+        for account_id in source.account_ids
+        if account_id not in account_ids
+    }
 
 
 def left_out(sources: t.Iterable[AccountSource], account_ids: t.Container[str]) -> dict[str, tuple[str, str]]:

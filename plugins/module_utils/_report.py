@@ -18,7 +18,7 @@ import dataclasses
 import datetime as dt
 import typing as t
 
-from ._account_sources import AccountSource, left_out
+from ._account_sources import AccountSource, left_out, lost
 from ._fleet import FleetCheck, account_id_problem
 from ._report_numbers import Kind, Mapping, is_number, judged, number, numbers_problem, sums, verdict_texts
 
@@ -127,9 +127,11 @@ def account_rows(
         for account_id, decision in fleet["left_out"].items()
         if account_id not in in_inventory
     ]
+    known = in_inventory | fleet["left_out"].keys()
+    rows += [_row("", account_id, "missing", [reason]) for account_id, reason in lost(sources, known).items()]
     rows += [
         _row(name, account_id, "left_out", [], note=note)
-        for account_id, (name, note) in left_out(sources, in_inventory | fleet["left_out"].keys()).items()
+        for account_id, (name, note) in left_out(sources, {row["account_id"] for row in rows}).items()
     ]
     rows += [row for source in sources if (row := _old_list(source, asked))]
     return in_order(rows)

@@ -129,6 +129,7 @@ OF_THE_RUN: t.Final[t.Mapping[str, Setting]] = {
     ),
     "console_mfa_report_dir": Setting(_nothing_or(_text), "the path of a directory", _RUN),
     "console_mfa_shown_users": Setting(_whole_number, "a whole number, such as 5", _RUN),
+    "console_mfa_slice": Setting(_truth, "true or false", "the extra variables of a job that is sliced"),
     "console_mfa_write_records": Setting(_truth, "true or false", _RUN),
 }
 

@@ -76,7 +76,8 @@ options:
       - What the inventory plugin P(iamguard.console_mfa.aws_accounts#inventory) says of the organizations that it has
         made accounts of - the values of the variables whose names begin with C(console_mfa_organization_). Something
         else fails the task.
-      - The accounts that it leaves out are in the report with the reason, and are not missing.
+      - The accounts that it leaves out are in the report with the reason, and are not missing. One that it gave and
+        that is not in O(accounts) is red.
       - A list of accounts that is older than O(max_record_age) is a red row of its own, because newer accounts may be
         missing.
     type: list

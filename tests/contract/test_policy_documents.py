@@ -19,7 +19,7 @@ from sandbox.authenticator import Authenticator
 from sandbox.policy import parse_policy
 from support.enrolling import ALL_ACTIONS
 from support.policy_oracle import Question, ask
-from support.ready_policies import FILES, FOLDER, KEY, PERMISSIONS, ROLES, TRUST, actions, as_list
+from support.ready_policies import FILES, FOLDER, KEY, LISTING, PERMISSIONS, ROLES, TRUST, actions, as_list
 from support.small_aws import account, aws, client, inline, policy, refused, trust, with_credentials
 
 Json = dict[str, t.Any]
@@ -73,8 +73,9 @@ def test_every_action_exists_and_is_written_out(name: str) -> None:
 
 
 def test_who_audits_has_nothing_that_changes_anything() -> None:
-    names = [action.partition(":")[2] for name in PERMISSIONS if name.startswith("audit/") for action in actions(name)]
-    reading = ("Get", "List", "Lookup", "Simulate", "GenerateCredentialReport")
+    readers = [name for name in PERMISSIONS if name.startswith("audit/") or name == LISTING]
+    names = [action.partition(":")[2] for name in readers for action in actions(name)]
+    reading = ("Describe", "Get", "List", "Lookup", "Simulate", "GenerateCredentialReport")
     assert [name for name in names if not name.startswith(reading)] == []
 
 
@@ -89,6 +90,10 @@ def test_whatever_changes_devices_is_kept_to_as_little_as_aws_allows() -> None:
         "iam:ListAccountAliases",
         "iam:ListUsers",
         "iam:ListVirtualMFADevices",
+        "organizations:DescribeOrganization",
+        "organizations:ListAccounts",
+        "organizations:ListDelegatedAdministrators",
+        "organizations:ListRoots",
     }
     resources: dict[str, set[str]] = {}
     for document in PERMISSIONS.values():
@@ -112,8 +117,12 @@ def test_no_two_roles_have_the_same_power() -> None:
 def test_the_modules_document_what_the_files_have() -> None:
     modules = (FOLDER.parents[1] / "plugins/doc_fragments/enrolling.py").read_text("utf-8")
     documented = set(re.findall(r"C\(((?:iam|kms|secretsmanager):\w+)\)", modules))
-    given = {action for name in PERMISSIONS if not name.startswith("audit/") for action in actions(name)}
+    given = {
+        action for name in PERMISSIONS if not name.startswith("audit/") and name != LISTING for action in actions(name)
+    }
     assert documented == given
+    plugin = (FOLDER.parents[1] / "plugins/inventory/aws_accounts.py").read_text("utf-8")
+    assert sorted(set(re.findall(r"C\((organizations:\w+)\)", plugin))) == actions(LISTING)
     assert set(ALL_ACTIONS) == {action for action in given if not action.startswith("kms:")}
 
 
@@ -347,12 +356,20 @@ SESSION = f"arn:aws:sts::{TARGET}:assumed-role/console-mfa/test"
 SECRET = f"arn:aws:secretsmanager:eu-central-1:{TARGET}:secret:"
 
 
+LISTED = f"arn:aws:organizations::{TARGET}"
+
 # What each resource of the files means, and what of the same kind it does not.
 MEANT: dict[str, tuple[str, str | None]] = {
     "arn:*:iam::*:user/*": (f"arn:aws:iam::{TARGET}:user/people/bob", None),
     "arn:*:iam::*:mfa/*": (f"arn:aws:iam::{TARGET}:mfa/bob", None),
     "arn:*:iam::*:mfa/iamguard/*": (f"arn:aws:iam::{TARGET}:mfa/iamguard/X/bob", f"arn:aws:iam::{TARGET}:mfa/bob"),
     "arn:*:secretsmanager:*:*:secret:iamguard/mfa/*": (f"{SECRET}iamguard/mfa/X-AbCdEf", f"{SECRET}other-AbCdEf"),
+    "arn:*:organizations::*:root/o-*/r-*": (f"{LISTED}:root/o-exampleorgid/r-ab12", None),
+    "arn:*:organizations::*:ou/o-*/ou-*": (f"{LISTED}:ou/o-exampleorgid/ou-ab12-12345678", None),
+    "arn:*:organizations::*:account/o-*/*": (
+        f"{LISTED}:account/o-exampleorgid/{TARGET}",
+        f"{LISTED}:ou/o-exampleorgid/ou-ab12-12345678",
+    ),
     "arn:*:account::*:account": (f"arn:aws:account::{TARGET}:account", None),
     KEY: (KEY, KEY.replace("1234abcd", "abcd1234")),
     "*": ("*", None),

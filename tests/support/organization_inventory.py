@@ -58,19 +58,17 @@ def small(*members: Json, **more: t.Any) -> Sandbox:
     return Sandbox.from_scenario(spec)
 
 
-def _define_options() -> None:
-    """As Ansible's loader does from the documentation, of which the fragments are found by Python here."""
-    documentation = yaml.safe_load(aws_accounts.DOCUMENTATION)
+def options_of(text: str) -> Json:
+    """All options of a plugin by its documentation, of which the fragments are found by Python here."""
+    documentation = yaml.safe_load(text)
     options: Json = {}
     for reference in documentation["extends_documentation_fragment"]:
         *collection, name = reference.removesuffix(".plugins").split(".")
         package = f"ansible_collections.{'.'.join(collection)}.plugins" if collection else "ansible.plugins"
         fragment = importlib.import_module(f"{package}.doc_fragments.{name}").ModuleDocFragment
-        text = fragment.PLUGINS if reference.endswith(".plugins") else fragment.DOCUMENTATION
-        options |= yaml.safe_load(text)["options"]
-    constants.config.initialize_plugin_configuration_definitions(
-        "inventory", NAME, {**options, **documentation["options"]}
-    )
+        own = fragment.PLUGINS if reference.endswith(".plugins") else fragment.DOCUMENTATION
+        options |= yaml.safe_load(own)["options"]
+    return {**options, **documentation["options"]}
 
 
 class Inventories:
@@ -78,7 +76,9 @@ class Inventories:
 
     def __init__(self, url: str, sandbox: Sandbox, home: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.url, self.sandbox, self.home, self.monkeypatch = url, sandbox, home, monkeypatch
-        _define_options()
+        # As Ansible's loader does.
+        options = options_of(aws_accounts.DOCUMENTATION)
+        constants.config.initialize_plugin_configuration_definitions("inventory", NAME, options)
         for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ACCESS_KEY_ID", "AWS_REGION", "AWS_DEFAULT_REGION"):
             monkeypatch.delenv(name, raising=False)
         for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):

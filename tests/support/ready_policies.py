@@ -19,6 +19,8 @@ from support.observing import ACCOUNT_ID, Json, Spec
 
 FOLDER = pathlib.Path(__file__).parents[2] / "docs" / "policies"
 ROLES = ("audit", "prepare", "enable", "remove")
+# For whoever finds the accounts, before there is a role in any.
+LISTING = "organizations/permissions"
 # The placeholder of the file, and what stands for it in the sandbox.
 KEY = f"arn:aws:kms:eu-central-1:{ACCOUNT_ID}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 
@@ -52,7 +54,9 @@ FILES = files()
 SHIPPED = in_the_template()
 # What is attached to roles, and what says who may assume them.
 PERMISSIONS = {
-    name: document for name, document in FILES.items() if name.split("/")[0] in ROLES and "trust" not in name
+    name: document
+    for name, document in FILES.items()
+    if name == LISTING or (name.split("/")[0] in ROLES and "trust" not in name)
 }
 TRUST = {name: document for name, document in FILES.items() if "trust" in name}
 

@@ -132,6 +132,7 @@ def test_the_readme_names_everything_that_can_be_used() -> None:
         "role": "roles/*",
         "module": "plugins/modules/*.py",
         "filter": "plugins/filter/*.py",
+        "inventory": "plugins/inventory/*.py",
     }
     assert sorted(named) == sorted((path.stem, kind) for kind, glob in places.items() for path in ROOT.glob(glob))
 

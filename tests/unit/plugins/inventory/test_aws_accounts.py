@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import json
 import pathlib
+import re
 import typing as t
 
 import pytest
+import yaml
 from ansible.errors import AnsibleParserError
 from botocore.loaders import Loader
 
+from ansible_collections.iamguard.console_mfa.plugins.inventory import aws_accounts
 from ansible_collections.iamguard.console_mfa.plugins.inventory.aws_accounts import InventoryModule
 from sandbox import Sandbox, SandboxServer
 from sandbox.generator import HUB_USER, generated_organization, organizations_scenario
@@ -27,9 +30,11 @@ from support.organization_inventory import (
     facts,
     left_out,
     members,
+    options_of,
     small,
 )
-from support.small_aws import ACCOUNT, OTHER, account_of, policy
+from support.ready_policies import FILES, LISTING, actions, without
+from support.small_aws import ACCOUNT, OTHER, account_of
 
 Make = t.Callable[..., Inventories]
 
@@ -248,21 +253,25 @@ def test_what_is_set_wrongly_is_named(inventories: Inventories, options: dict[st
 # --- all or nothing ---
 
 
-@pytest.mark.parametrize("operation", NEEDED)
-def test_without_a_permission_there_is_no_inventory(inventories: Inventories, operation: str) -> None:
-    others = [f"organizations:{name}" for name in NEEDED if name != operation]
-    inventories.sandbox.control.put_user_policy(ACCOUNT, "narrow", "inline", policy(*others))
+@pytest.fixture
+def narrow(inventories: Inventories) -> Inventories:
+    """As a user who has the ready policy. No account has paths, so that all of it is needed."""
+    inventories.sandbox.settings.change({"organizations_paths": False})
+    inventories.sandbox.control.put_user_policy(ACCOUNT, "narrow", "inline", FILES[LISTING])
     inventories.as_user(ACCOUNT, "narrow")
-    with pytest.raises(AnsibleParserError, match=f"missing permission: organizations:{operation}") as caught:
-        inventories.make()
+    return inventories
+
+
+@pytest.mark.parametrize("action", actions(LISTING))
+def test_without_a_permission_there_is_no_inventory(narrow: Inventories, action: str) -> None:
+    narrow.sandbox.control.put_user_policy(ACCOUNT, "narrow", "inline", without(FILES[LISTING], action))
+    with pytest.raises(AnsibleParserError, match=f"missing permission: {action}") as caught:
+        narrow.make()
     assert "its management account and delegated administrators only" in str(caught.value)
 
 
-def test_these_permissions_are_enough(inventories: Inventories) -> None:
-    allowed = [f"organizations:{name}" for name in NEEDED]
-    inventories.sandbox.control.put_user_policy(ACCOUNT, "narrow", "inline", policy(*allowed))
-    inventories.as_user(ACCOUNT, "narrow")
-    assert set(by_account(inventories.make())) == ACTIVE
+def test_the_ready_policy_is_enough(narrow: Inventories) -> None:
+    assert set(by_account(narrow.make())) == ACTIVE
 
 
 @pytest.mark.parametrize("operation", NEEDED)
@@ -447,6 +456,37 @@ def test_units_that_would_be_one_group_are_two(of: Make) -> None:
     assert sorted(map(sorted, alone)) == [[OTHER], [SHOP], [OLD]]
     assert "ou_a_b" not in groups
     assert all(name.isidentifier() and name.isascii() for name in groups)
+
+
+# --- what can be copied ---
+
+
+def documented() -> set[str]:
+    return set(options_of(aws_accounts.DOCUMENTATION))
+
+
+EXAMPLE = pathlib.Path(__file__).parents[4] / "inventories" / "example" / "organization.aws_accounts.yml.txt"
+
+
+def test_the_example_inventory_makes_one(inventories: Inventories) -> None:
+    example = yaml.safe_load(EXAMPLE.read_text(encoding="utf-8"))
+    made = inventories.make(**{**example, "profile": None})
+    assert set(by_account(made)) == ACTIVE
+    assert members(made, "env_test") == {TEST}
+
+
+def test_what_is_commented_out_in_it_exists() -> None:
+    text = EXAMPLE.read_text(encoding="utf-8")
+    assert set(re.findall(r"^(?:# )?([a-z_]+): ?", text, re.MULTILINE)) <= documented()
+    with_all = yaml.safe_load(re.sub(r"^# (?=[a-z_]+: )", "", text, flags=re.MULTILINE))
+    assert len(with_all) > len(yaml.safe_load(text)) + 5
+
+
+def test_the_examples_of_the_documentation_exist() -> None:
+    examples = list(yaml.safe_load_all(aws_accounts.EXAMPLES))
+    assert len(examples) == 2
+    for example in examples:
+        assert set(example) <= documented()
 
 
 def test_only_files_of_its_name_are_taken(tmp_path: pathlib.Path) -> None:
