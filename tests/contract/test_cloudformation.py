@@ -8,9 +8,12 @@ AWS's quotas, and with what may be switched off. cfn-lint, which `make lint` run
 from __future__ import annotations
 
 import json
+import re
+import textwrap
 import typing as t
 
 import pytest
+import yaml
 
 from sandbox.policy import parse_policy
 from support.cloudformation import FOLDER, TEMPLATES, Json, Stack, template
@@ -69,17 +72,18 @@ def everything(partition: str = "aws", region: str = "eu-central-1") -> dict[str
 def test_the_roles_of_the_accounts_have_the_ready_policies() -> None:
     """All of them, each once, and none besides."""
     assert SHIPPED == PERMISSIONS
-    names = {
-        made["name"]: [item["name"] for item in made["inline_policies"]] for made in everything()["spoke-roles"].roles()
-    }
-    assert {
-        name.removeprefix("console-mfa-"): {item.split("-")[0] for item in items} for name, items in names.items()
-    } == {
+    roles = everything()["spoke-roles"].roles()
+    names = {made["name"].removeprefix("console-mfa-"): policy_names(made) for made in roles}
+    assert {name: {item.split("-")[0] for item in items} for name, items in names.items()} == {
         "audit": {"audit"},
         "enroll": {"prepare", "enable"},
         "remove": {"remove"},
     }
     assert sum(map(len, names.values())) == len(PERMISSIONS)
+
+
+def policy_names(made: Json) -> list[str]:
+    return [item["name"] for item in made["inline_policies"]]
 
 
 def test_their_trust_policies_are_the_ready_ones() -> None:
@@ -97,10 +101,7 @@ def test_their_trust_policies_are_the_ready_ones() -> None:
 def unlisted(value: t.Any) -> t.Any:
     """A list of one says the same as that one, but for the statements themselves."""
     if isinstance(value, dict):
-        return {
-            key: [unlisted(item) for item in found] if key == "Statement" else unlisted(found)
-            for key, found in value.items()
-        }
+        return {key: [*map(unlisted, found)] if key == "Statement" else unlisted(found) for key, found in value.items()}
     return value[0] if isinstance(value, list) and len(value) == 1 else value
 
 
@@ -193,11 +194,8 @@ def test_nothing_runs_and_nothing_is_forgotten(name: str) -> None:
         "AWS::S3::Bucket",
         "AWS::S3::BucketPolicy",
     }
-    shown = [
-        item
-        for group in document["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
-        for item in group["Parameters"]
-    ]
+    groups = document["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+    shown = [item for group in groups for item in group["Parameters"]]
     assert sorted(shown) == sorted(document["Parameters"])
     assert len((FOLDER / f"{name}.yml").read_bytes()) <= 51_200  # of a template that is given with --template-body
 
@@ -258,9 +256,56 @@ def test_the_bucket_and_its_key_are_what_evidence_needs() -> None:
         assert made["object_lock"] == {"mode": mode, "days": int(days)}
 
 
-def test_the_guide_names_every_parameter_without_a_default() -> None:
-    guide = (FOLDER.parents[0] / "docsite" / "rst" / "hub_guide.rst").read_text("utf-8")
-    for name in TEMPLATES:
-        assert f"{name}.yml" in guide
-        needed = [key for key, spec in template(name)["Parameters"].items() if "Default" not in spec]
-        assert [key for key in needed if f"ParameterKey={key}," not in guide] == []
+def test_without_auditors_nothing_is_said_of_them() -> None:
+    parameters = {"BucketName": "x-records", "HubAccountId": HUB, "WriterRoleArns": CONTROLLER}
+    alone, both = Stack("evidence-bucket", ARCHIVE, **parameters), everything()["evidence-bucket"]
+    assert [item["Sid"] for item in statements_of(both) if item not in statements_of(alone)]
+    assert not [item["Sid"] for item in statements_of(alone) if "Readers" in item["Sid"]]
+    assert len([item["Sid"] for item in statements_of(both) if "Readers" in item["Sid"]]) == 3
+
+
+def statements_of(stack: Stack) -> list[Json]:
+    return [item for made in (*stack.buckets(), *stack.kms_keys()) for item in made["policy"]["Statement"]]
+
+
+# ----------------------------------------------------------------------------------------------------------- the guide
+
+
+GUIDE = (FOLDER.parent / "docsite" / "rst" / "hub_guide.rst").read_text("utf-8")
+
+
+def deployed(name: str) -> dict[str, str]:
+    """The parameters that the guide's command gives a template."""
+    (command,) = (block for block in GUIDE.split("$ aws cloudformation ") if f"--template-file {name}.yml" in block)
+    overrides = command.split("--parameter-overrides")[1].split("\n\n")[0].split("   $ ")[0]
+    return dict(pair.split("=", 1) for pair in overrides.replace("\\", " ").split())
+
+
+def test_the_guide_makes_stacks_that_fit_together() -> None:
+    """Every parameter that it gives exists and is accepted, and none that is needed is missing."""
+    bucket = Stack("evidence-bucket", ARCHIVE, **deployed("evidence-bucket"))
+    hub = Stack("hub-role", HUB, **deployed("hub-role"))
+    block = GUIDE.split(".. code-block:: json\n")[1].split("\n.. code-block")[0]
+    spoke_parameters = {item["ParameterKey"]: item["ParameterValue"] for item in json.loads(block)}
+    spokes = Stack("spoke-roles", MEMBER, **spoke_parameters)
+    roles = set(hub.outputs.values())
+    assert set(deployed("evidence-bucket")["WriterRoleArns"].split(",")) == roles
+    assert set(spoke_parameters["AuditPrincipalArns"].split(",")) == roles
+    for kind in ("Enroll", "Remove"):
+        assert spoke_parameters[f"{kind}PrincipalArns"] == hub.outputs[f"{kind}RoleArn"]
+    assert deployed("hub-role")["RecordsBucket"] == bucket.outputs["BucketName"]
+    inventory = {key: value for block in yaml_blocks() for key, value in block.items()}
+    store = inventory["console_mfa_record_store"]
+    assert (store["bucket"], store["prefix"]) == (bucket.outputs["BucketName"], "records")
+    assert store["kms_key_id"] == deployed("hub-role")["RecordsKeyArn"]
+    assert inventory["console_mfa_external_id"] == spoke_parameters["AuditExternalIds"]
+    for kind in ("Enroll", "Remove"):
+        assert spoke_parameters[f"{kind}ExternalIds"] in inventory["console_mfa_write_external_id"]
+    assert sorted(made["name"] for made in spokes.roles()) == [
+        f"console-mfa-{kind}" for kind in ("audit", "enroll", "remove")
+    ]
+
+
+def yaml_blocks() -> list[Json]:
+    found = re.findall(r"^\.\. code-block:: yaml\n\n((?:   .*\n|\n)+)", GUIDE, re.MULTILINE)
+    return [yaml.safe_load(textwrap.dedent(block)) for block in found]

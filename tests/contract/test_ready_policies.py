@@ -258,7 +258,7 @@ def give_all(desk: Enrolling, name: str, channel: str) -> None:
 def take_away(desk: Enrolling, name: str, channel: str, action: str) -> None:
     control = desk.sandbox.control
     for file in attached(name, channel):
-        policy, left = file.replace("/", "-"), without(FILES[file], action)
+        policy, left = file.replace("/", "-"), without(SHIPPED[file], action)
         if left is None:
             control.delete_role_policy(ACCOUNT_ID, name, policy)
         else:

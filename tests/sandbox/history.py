@@ -97,6 +97,8 @@ def caller_identity(caller: Caller) -> dict[str, t.Any]:
             "userName": caller.session.role_name,
         }
         identity["sessionContext"]["sessionIssuer"] = issuer
+        if caller.session.source_identity:
+            identity["sessionContext"]["sourceIdentity"] = caller.session.source_identity
     return identity
 
 

@@ -4,8 +4,8 @@
 
 """The policies that the collection ships, as roles of the sandbox.
 
-They are in docs/policies, one by one, and in the template for the accounts of a fleet, from which roles have them here;
-``test_cloudformation.py`` holds that they are the same.
+They are in docs/policies, one by one, and in the template for the accounts of a fleet. Roles have them from the
+template; ``test_cloudformation.py`` holds that they are the same.
 """
 
 from __future__ import annotations
@@ -34,18 +34,9 @@ def files() -> dict[str, Json]:
 def in_the_template() -> dict[str, Json]:
     """The permissions of all roles of the template with everything that can be switched on, by the file that has the
     same."""
-    switches = (
-        "Audit",
-        "ReadSignIns",
-        "SimulatePolicies",
-        "Enroll",
-        "SeedsInSecretsManager",
-        "CheckCodesWithSeeds",
-        "Remove",
-    )
-    stack = Stack(
-        "spoke-roles", ACCOUNT_ID, OrganizationId="o-exampleorgid", SeedKeyArn=KEY, **dict.fromkeys(switches, "true")
-    )
+    optional = ("ReadSignIns", "SimulatePolicies", "SeedsInSecretsManager", "CheckCodesWithSeeds")
+    switches = dict.fromkeys(("Audit", "Enroll", "Remove", *optional), "true")
+    stack = Stack("spoke-roles", ACCOUNT_ID, OrganizationId="o-exampleorgid", SeedKeyArn=KEY, **switches)
     found = [item for made in stack.roles() for item in made["inline_policies"]]
     return {item["name"].replace("-", "/", 1): item["document"] for item in found}
 
