@@ -37,6 +37,12 @@ MAX_EVENT_RES = 700_000
 FOREIGN = ("ANSIBLE_", "AWS_", "AWX_", "EC2_", "RUNNER_")
 
 
+def surroundings() -> dict[str, str]:
+    """The environment of the tests, without what is of their own."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
+    return {**own, "PATH": f"{PROGRAMS}{os.pathsep}{own.get('PATH', '')}"}
+
+
 # --- inventories -----------------------------------------------------------------------------------------------------
 
 
@@ -49,6 +55,35 @@ def inventory_of(
     others = {name: {"hosts": members, "vars": own} for name, (members, own) in (groups or {}).items()}
     top = {"children": ["console_mfa_accounts", *others], "vars": all_vars}
     return {"all": top, "console_mfa_accounts": accounts, **others, "_meta": {"hostvars": hosts}}
+
+
+def exported(source: pathlib.Path, home: pathlib.Path, environment: dict[str, str], **files: str) -> Json:
+    """What AWX takes over of an inventory in a project, with the credentials of the inventory source: ``environment``
+    and, by the variable that tells where each is, the text of files."""
+    paths = {}
+    for variable, text in files.items():
+        paths[variable] = str(home / variable)
+        (home / variable).write_text(text, encoding="utf-8")
+    done = subprocess.run(
+        [str(PROGRAMS / "ansible-inventory"), "--inventory", str(source), "--list", "--export"],
+        cwd=home,
+        env={
+            **surroundings(),
+            "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".build"),
+            "ANSIBLE_HOME": str(home / "ansible"),
+            "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "true",
+            "AWS_EC2_METADATA_DISABLED": "true",
+            **environment,
+            **paths,
+        },
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return t.cast(Json, json.loads(done.stdout))
 
 
 def slice_of(inventory: Json, number: int, count: int) -> Json:
@@ -119,7 +154,7 @@ class Job:
         self._build(self.controller)
         subprocess.run(
             [*self._program("run"), str(self.controller), *self._what(), "--ident", str(self.number), "--quiet"],
-            env=self._surroundings(),
+            env=surroundings(),
             stdin=subprocess.DEVNULL,
             timeout=300,
             check=False,
@@ -172,14 +207,10 @@ class Job:
     def _start(
         self, command: list[str], given: t.IO[bytes] | None = None, out: int | None = subprocess.PIPE
     ) -> subprocess.Popen[bytes]:
-        started = subprocess.Popen(command, env=self._surroundings(), stdin=given or subprocess.DEVNULL, stdout=out)
+        started = subprocess.Popen(command, env=surroundings(), stdin=given or subprocess.DEVNULL, stdout=out)
         if given:
             given.close()
         return started
-
-    def _surroundings(self) -> dict[str, str]:
-        own = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
-        return {**own, "PATH": f"{PROGRAMS}{os.pathsep}{own.get('PATH', '')}"}
 
     def _build(self, place: pathlib.Path) -> None:
         """The private data directory, for a job that runs at the place."""
