@@ -170,16 +170,22 @@ class Job:
                 self._start([*self._program("transmit"), str(self.controller), *self._what(), *ident])
             )
             place = ("--private-data-dir", str(self.node), "--delete")
-            self._worker = stack.enter_context(self._start([*self._program("worker"), *place], transmit.stdout))
+            worker = stack.enter_context(self._start([*self._program("worker"), *place], transmit.stdout))
             process = stack.enter_context(
                 self._start(
-                    [*self._program("process"), str(self.controller), *ident], self._worker.stdout, subprocess.DEVNULL
+                    [*self._program("process"), str(self.controller), *ident], worker.stdout, subprocess.DEVNULL
                 )
             )
-            for started in (transmit, self._worker, process):
-                started.wait(300)
-                if started is self._worker:
-                    self._end_container()
+            self._worker = worker
+            try:
+                for started in (transmit, worker, process):
+                    started.wait(300)
+                    if started is worker:
+                        self._end_container()
+            except subprocess.TimeoutExpired:
+                for started in (transmit, worker, process):
+                    started.kill()
+                raise
         return self._finished()
 
     def cancel(self) -> None:
@@ -205,8 +211,9 @@ class Job:
         return ["--playbook", "play.yml", "--inventory", "hosts", "--omit-env-files"]
 
     def _start(
-        self, command: list[str], given: t.IO[bytes] | None = None, out: int | None = subprocess.PIPE
+        self, command: list[str], given: t.IO[bytes] | None = None, out: int = subprocess.PIPE
     ) -> subprocess.Popen[bytes]:
+        """The next one has its output; what the last one says is in its files as well."""
         started = subprocess.Popen(command, env=surroundings(), stdin=given or subprocess.DEVNULL, stdout=out)
         if given:
             given.close()
