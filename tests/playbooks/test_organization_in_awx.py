@@ -183,8 +183,7 @@ class Nights:
             "environment": self.environment,
             "files": {"AWS_SHARED_CREDENTIALS_FILE": self.profile},
         }
-        name = f"iamguard.console_mfa.{playbook}"
-        return Job(self.home, number, name, inventory, template_vars=variables, forks=10, **credentials).send()
+        return Job(self.home, number, playbook, inventory, template_vars=variables, forks=10, **credentials).send()
 
     def in_accounts(self) -> dict[str, int]:
         """How often each operation was called, but those of the store."""
@@ -219,7 +218,7 @@ def inventory(nights: Nights) -> Json:
 @pytest.fixture(scope="module")
 def slices(nights: Nights, inventory: Json) -> list[Finished]:
     return [
-        nights.job(number, "validate_mfa", slice_of(inventory, number, SLICES), console_mfa_slice=True)
+        nights.job(number, "validate.yml", slice_of(inventory, number, SLICES), console_mfa_slice=True)
         for number in range(1, SLICES + 1)
     ]
 
@@ -231,7 +230,7 @@ def calls_before_the_report(nights: Nights, slices: list[Finished]) -> dict[str,
 
 @pytest.fixture(scope="module")
 def report(nights: Nights, inventory: Json, calls_before_the_report: object) -> Finished:
-    return nights.job(SLICES + 1, "report_mfa", inventory)
+    return nights.job(SLICES + 1, "report.yml", inventory)
 
 
 # --- what came of it -------------------------------------------------------------------------------------------------
@@ -269,7 +268,7 @@ def test_the_report_shows_sixty_accounts_and_two_of_them_are_red(report: Finishe
     green = [row for account_id, row in found.items() if account_id not in (OVERDUE, NOT_REACHED)]
     assert {(row["status"], row["compliant"], row["coverage_percent"]) for row in green} == {("complete", True, 100.0)}
     (shown,) = report.results(SHOW).values()
-    assert "Console MFA held against the policy: 60 accounts, 58 compliant, 1 not compliant, 2 red" in shown["msg"][0]
+    assert "Console MFA held against the policy: 60 accounts, 58 compliant, 1 not compliant, 2 red" in shown["msg"]
 
 
 def test_they_are_red_for_the_right_reasons(report: Finished) -> None:

@@ -73,9 +73,8 @@ class Awx:
     codes: list[str] = dataclasses.field(default_factory=list)
 
     def job(self, playbook: str, inventory: Json | None = None, *arguments: str, **more: t.Any) -> Job:
-        name, number = f"iamguard.console_mfa.{playbook}", len(self.jobs) + 1
         given = {"environment": self.keys, "arguments": arguments, **more}
-        self.jobs.append(Job(self.home, number, name, inventory or self.inventory, **given))
+        self.jobs.append(Job(self.home, len(self.jobs) + 1, playbook, inventory or self.inventory, **given))
         return self.jobs[-1]
 
     @property
@@ -164,7 +163,7 @@ def told(job: Finished) -> dict[str, Json]:
 
 @pytest.fixture(scope="module")
 def audit(awx: Awx) -> Finished:
-    return awx.job("validate_mfa", None, "--check").send()
+    return awx.job("audit.yml", None, "--check").send()
 
 
 @pytest.fixture(scope="module")
@@ -172,20 +171,20 @@ def slices(awx: Awx, audit: Finished) -> list[Finished]:
     """Two jobs at the same time that share an account, since the number of slices was changed in between; its record is
     only kept when both have one. Nobody has bravo."""
     both = threading.Barrier(2, timeout=120)
-    jobs = [awx.job("validate_mfa", slice_of(awx.inventory, 1, count)) for count in (2, 3)]
+    jobs = [awx.job("validate.yml", slice_of(awx.inventory, 1, count)) for count in (2, 3)]
     with awx.at_record_of(ALPHA, before=both.wait), concurrent.futures.ThreadPoolExecutor() as threads:
         return list(threads.map(Job.send, jobs))
 
 
 @pytest.fixture(scope="module")
 def partial(awx: Awx, slices: list[Finished]) -> Finished:
-    return awx.job("report_mfa").send()
+    return awx.job("report.yml").send()
 
 
 @pytest.fixture(scope="module")
 def cancelled(awx: Awx, partial: Finished) -> Finished:
     """A slice that is cancelled when it has kept the first of two records, and does not know of it."""
-    job = awx.job("validate_mfa", slice_of(awx.inventory, 2, 2), forks=1)
+    job = awx.job("validate.yml", slice_of(awx.inventory, 2, 2), forks=1)
 
     def cancel() -> None:
         job.cancel()
@@ -203,12 +202,12 @@ def problems_then(awx: Awx, cancelled: Finished) -> set[tuple[str, str, str]]:
 @pytest.fixture(scope="module")
 def again(awx: Awx, problems_then: object) -> Finished:
     """The same slice, by ansible-runner alone."""
-    return awx.job("validate_mfa", slice_of(awx.inventory, 2, 2)).run()
+    return awx.job("validate.yml", slice_of(awx.inventory, 2, 2)).run()
 
 
 @pytest.fixture(scope="module")
 def report(awx: Awx, again: Finished) -> Finished:
-    return awx.job("report_mfa").send()
+    return awx.job("report.yml").send()
 
 
 @pytest.fixture(scope="module")
@@ -226,7 +225,7 @@ def enrolled(awx: Awx, report: Finished) -> tuple[Finished, Finished]:
     delivery = {"console_mfa_seed_delivery": {"kind": "secretsmanager"}}
     options: Json = {"extra_vars": survey, "template_vars": {step: "prepare", **delivery}}
     stop_clock(awx.sandbox)
-    prepared = awx.job("configure_mfa", None, "--limit", "bravo", "-vvvv", **options).send()
+    prepared = awx.job("enroll.yml", None, "--limit", "bravo", "-vvvv", **options).send()
     assert prepared.status == "successful", prepared.output
     awx.sandbox.control.advance(90)
     shown = shown_by(awx.phone())
@@ -236,7 +235,7 @@ def enrolled(awx: Awx, report: Finished) -> tuple[Finished, Finished]:
         "console_mfa_enroll_codes_read_at": shown["read_at"],
     }
     options["template_vars"] = {step: "activate"}
-    activated = awx.job("configure_mfa", None, "--limit", "bravo", "-vvvv", **options).send()
+    activated = awx.job("enroll.yml", None, "--limit", "bravo", "-vvvv", **options).send()
     start_clock(awx.sandbox)
     return prepared, activated
 
@@ -318,7 +317,7 @@ def test_a_directory_is_refused_in_a_job_before_any_account_is_read(awx: Awx, en
     before = awx.sandbox.control.calls()
     inventory = json.loads(json.dumps(awx.inventory))
     inventory["all"]["vars"]["console_mfa_record_store"] = directory
-    job = awx.job("validate_mfa", inventory, environment={**awx.keys, "AWX_PRIVATE_DATA_DIR": ""}).run()
+    job = awx.job("validate.yml", inventory, environment={**awx.keys, "AWX_PRIVATE_DATA_DIR": ""}).run()
     assert (job.status, job.rc) == ("failed", 2)
     (gate,) = job.results(GATE).values()
     for name, account_id in IDS.items():

@@ -30,6 +30,7 @@ from support.leaks import processes_of
 
 Json = dict[str, t.Any]
 
+PROJECT = ROOT / "examples" / "awx"
 PROGRAMS = pathlib.Path(sys.executable).parent
 # What AWX keeps of an event's result (MAX_EVENT_RES_DATA), in characters of its text; of a larger one it keeps nothing.
 MAX_EVENT_RES = 700_000
@@ -117,9 +118,10 @@ class _Unsafe(yaml.SafeDumper):
 
 @dataclasses.dataclass
 class Job:
-    """One job. ``home``: where the directories of jobs are made. ``extra_vars``: the answers of a survey;
-    ``template_vars``: what the job template says. ``files``: of a credential, by the name of the variable that tells
-    where each is. ``environment``: of a credential, too. ``arguments``: such as ``--check``."""
+    """One job. ``home``: where the directories of jobs are made. ``playbook``: one of the project in examples/awx.
+    ``extra_vars``: the answers of a survey; ``template_vars``: what the job template says. ``environment``: of a
+    credential; ``files``: of a credential, too, by the name of the variable that tells where each is. ``arguments``:
+    such as ``--check``."""
 
     home: pathlib.Path
     number: int
@@ -208,7 +210,7 @@ class Job:
 
     def _what(self) -> list[str]:
         # AWX keeps no copy of the environment: the credentials are in it.
-        return ["--playbook", "play.yml", "--inventory", "hosts", "--omit-env-files"]
+        return ["--playbook", self.playbook, "--inventory", "hosts", "--omit-env-files"]
 
     def _start(
         self, command: list[str], given: t.IO[bytes] | None = None, out: int = subprocess.PIPE
@@ -222,11 +224,9 @@ class Job:
     def _build(self, place: pathlib.Path) -> None:
         """The private data directory, for a job that runs at the place."""
         shutil.rmtree(self.controller, ignore_errors=True)
-        for name in ("env", "inventory", "project"):
+        for name in ("env", "inventory"):
             (self.controller / name).mkdir(parents=True)
-        (self.controller / "project" / "play.yml").write_text(
-            f"---\n- name: Run the playbook of the collection\n  import_playbook: {self.playbook}\n", encoding="utf-8"
-        )
+        shutil.copytree(PROJECT, self.controller / "project", ignore=shutil.ignore_patterns("inventory"))
         script = self.controller / "inventory" / "hosts"
         script.write_text(_as_script(self.inventory), encoding="utf-8")
         script.chmod(0o700)
