@@ -51,6 +51,10 @@ MODULES = f"{PLUGINS}.modules"
 # How arguments and answers become JSON: as for every module that asks for nothing else.
 PROFILE = "legacy"
 
+# What a job keeps of an answer with the event of its task, in characters, as the engine of AWX counts. That itself
+# leaves out what is larger than 700,000; about 20 console users, judged, come to as much as this.
+KEPT_WITH_AN_EVENT = 50_000
+
 FORKING = multiprocessing.get_context("fork")
 
 # What a task may set in the environment of a module here: it is read each time that it is needed. All else may act when
@@ -105,7 +109,8 @@ class WorkerAction(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: Json | None = None) -> Json:
         result: Json = super().run(tmp, task_vars)
-        return result | self.run_module(dict(self._task.args), task_vars or {})
+        answer = result | self.run_module(dict(self._task.args), task_vars or {})
+        return answer | ({"_ansible_no_log": True} if is_too_large_to_keep(answer, os.environ) else {})
 
     def run_module(self, arguments: Json, task_vars: Json) -> Json:
         """What the module answers."""
@@ -180,6 +185,14 @@ class WorkerAction(ActionBase):
         # The folder is that of the playbook, which Ansible starts all programs in that are for this machine.
         folder = self._loader.get_basedir()
         return run_in_fork(t.cast(types.ModuleType, self.module), options["in_data"], self._environment(), folder)
+
+
+def is_too_large_to_keep(answer: t.Mapping[str, t.Any], environ: t.Mapping[str, str]) -> bool:
+    """Whether a job would keep with its events what only the tasks after this one need, and what the records have.
+
+    ansible-runner, with which AWX runs jobs, sets AWX_ISOLATED_DATA_DIR. What failed is told in any case.
+    """
+    return "AWX_ISOLATED_DATA_DIR" in environ and not answer.get("failed") and len(str(answer)) > KEPT_WITH_AN_EVENT
 
 
 def is_this_python(interpreter: str) -> bool:

@@ -30,11 +30,18 @@ from support.leaks import processes_of
 
 Json = dict[str, t.Any]
 
+PROJECT = ROOT / "examples" / "awx"
 PROGRAMS = pathlib.Path(sys.executable).parent
 # What AWX keeps of an event's result (MAX_EVENT_RES_DATA), in characters of its text; of a larger one it keeps nothing.
 MAX_EVENT_RES = 700_000
 # Nothing of the tests' own surroundings gets to a node.
 FOREIGN = ("ANSIBLE_", "AWS_", "AWX_", "EC2_", "RUNNER_")
+
+
+def surroundings() -> dict[str, str]:
+    """The environment of the tests, without what is of their own."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
+    return {**own, "PATH": f"{PROGRAMS}{os.pathsep}{own.get('PATH', '')}"}
 
 
 # --- inventories -----------------------------------------------------------------------------------------------------
@@ -49,6 +56,35 @@ def inventory_of(
     others = {name: {"hosts": members, "vars": own} for name, (members, own) in (groups or {}).items()}
     top = {"children": ["console_mfa_accounts", *others], "vars": all_vars}
     return {"all": top, "console_mfa_accounts": accounts, **others, "_meta": {"hostvars": hosts}}
+
+
+def exported(source: pathlib.Path, home: pathlib.Path, environment: dict[str, str], **files: str) -> Json:
+    """What AWX takes over of an inventory in a project, with the credentials of the inventory source: ``environment``
+    and, by the variable that tells where each is, the text of files."""
+    paths = {}
+    for variable, text in files.items():
+        paths[variable] = str(home / variable)
+        (home / variable).write_text(text, encoding="utf-8")
+    done = subprocess.run(
+        [str(PROGRAMS / "ansible-inventory"), "--inventory", str(source), "--list", "--export"],
+        cwd=home,
+        env={
+            **surroundings(),
+            "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".build"),
+            "ANSIBLE_HOME": str(home / "ansible"),
+            "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "true",
+            "AWS_EC2_METADATA_DISABLED": "true",
+            **environment,
+            **paths,
+        },
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return t.cast(Json, json.loads(done.stdout))
 
 
 def slice_of(inventory: Json, number: int, count: int) -> Json:
@@ -82,9 +118,10 @@ class _Unsafe(yaml.SafeDumper):
 
 @dataclasses.dataclass
 class Job:
-    """One job. ``home``: where the directories of jobs are made. ``extra_vars``: the answers of a survey;
-    ``template_vars``: what the job template says. ``files``: of a credential, by the name of the variable that tells
-    where each is. ``environment``: of a credential, too. ``arguments``: such as ``--check``."""
+    """One job. ``home``: where the directories of jobs are made. ``playbook``: one of the project in examples/awx.
+    ``extra_vars``: the answers of a survey; ``template_vars``: what the job template says. ``environment``: of a
+    credential; ``files``: of a credential, too, by the name of the variable that tells where each is. ``arguments``:
+    such as ``--check``."""
 
     home: pathlib.Path
     number: int
@@ -119,7 +156,7 @@ class Job:
         self._build(self.controller)
         subprocess.run(
             [*self._program("run"), str(self.controller), *self._what(), "--ident", str(self.number), "--quiet"],
-            env=self._surroundings(),
+            env=surroundings(),
             stdin=subprocess.DEVNULL,
             timeout=300,
             check=False,
@@ -135,16 +172,22 @@ class Job:
                 self._start([*self._program("transmit"), str(self.controller), *self._what(), *ident])
             )
             place = ("--private-data-dir", str(self.node), "--delete")
-            self._worker = stack.enter_context(self._start([*self._program("worker"), *place], transmit.stdout))
+            worker = stack.enter_context(self._start([*self._program("worker"), *place], transmit.stdout))
             process = stack.enter_context(
                 self._start(
-                    [*self._program("process"), str(self.controller), *ident], self._worker.stdout, subprocess.DEVNULL
+                    [*self._program("process"), str(self.controller), *ident], worker.stdout, subprocess.DEVNULL
                 )
             )
-            for started in (transmit, self._worker, process):
-                started.wait(300)
-                if started is self._worker:
-                    self._end_container()
+            self._worker = worker
+            try:
+                for started in (transmit, worker, process):
+                    started.wait(300)
+                    if started is worker:
+                        self._end_container()
+            except subprocess.TimeoutExpired:
+                for started in (transmit, worker, process):
+                    started.kill()
+                raise
         return self._finished()
 
     def cancel(self) -> None:
@@ -167,28 +210,23 @@ class Job:
 
     def _what(self) -> list[str]:
         # AWX keeps no copy of the environment: the credentials are in it.
-        return ["--playbook", "play.yml", "--inventory", "hosts", "--omit-env-files"]
+        return ["--playbook", self.playbook, "--inventory", "hosts", "--omit-env-files"]
 
     def _start(
-        self, command: list[str], given: t.IO[bytes] | None = None, out: int | None = subprocess.PIPE
+        self, command: list[str], given: t.IO[bytes] | None = None, out: int = subprocess.PIPE
     ) -> subprocess.Popen[bytes]:
-        started = subprocess.Popen(command, env=self._surroundings(), stdin=given or subprocess.DEVNULL, stdout=out)
+        """The next one has its output; what the last one says is in its files as well."""
+        started = subprocess.Popen(command, env=surroundings(), stdin=given or subprocess.DEVNULL, stdout=out)
         if given:
             given.close()
         return started
 
-    def _surroundings(self) -> dict[str, str]:
-        own = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
-        return {**own, "PATH": f"{PROGRAMS}{os.pathsep}{own.get('PATH', '')}"}
-
     def _build(self, place: pathlib.Path) -> None:
         """The private data directory, for a job that runs at the place."""
         shutil.rmtree(self.controller, ignore_errors=True)
-        for name in ("env", "inventory", "project"):
+        for name in ("env", "inventory"):
             (self.controller / name).mkdir(parents=True)
-        (self.controller / "project" / "play.yml").write_text(
-            f"---\n- name: Run the playbook of the collection\n  import_playbook: {self.playbook}\n", encoding="utf-8"
-        )
+        shutil.copytree(PROJECT, self.controller / "project", ignore=shutil.ignore_patterns("inventory"))
         script = self.controller / "inventory" / "hosts"
         script.write_text(_as_script(self.inventory), encoding="utf-8")
         script.chmod(0o700)

@@ -52,6 +52,28 @@ def answering() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("environment", "answer", "too_large"),
+    [
+        pytest.param(
+            {"AWX_ISOLATED_DATA_DIR": "/runner/artifacts/1"}, {"users": "x" * 50_000}, True, id="of many users"
+        ),
+        pytest.param(
+            {"AWX_ISOLATED_DATA_DIR": "/runner/artifacts/1"}, {"users": "x" * 49_900}, False, id="of few users"
+        ),
+        pytest.param({}, {"users": "x" * 50_000}, False, id="at a terminal"),
+        pytest.param(
+            {"AWX_ISOLATED_DATA_DIR": "/runner/artifacts/1"},
+            {"failed": True, "msg": "x" * 50_000},
+            False,
+            id="a failure",
+        ),
+    ],
+)
+def test_a_job_keeps_no_large_answer_with_its_events(environment: Json, answer: Json, too_large: bool) -> None:
+    assert in_worker.is_too_large_to_keep(answer, environment) is too_large
+
+
 def test_a_module_gets_its_arguments_and_environment_and_keeps_its_secrets() -> None:
     answer = run(answering, {"word": "{{ 1 }} \u2028", "code": "112358", "_ansible_check_mode": True}, AWS_PROFILE=7)
     said = json.loads(answer["stdout"])
