@@ -8,6 +8,7 @@ Usage: verify.py RECORD_DIRECTORY ACCOUNT_ID ROLE_ARN EXTERNAL_ID, with AWS_PROF
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import pathlib
 import sys
@@ -106,6 +107,30 @@ def check_evidence(name: str, record: dict[str, t.Any], evidence: dict[str, str]
     check(f"who is contradicted in {name}", [who for who, word in evidence.items() if word == "contradicted"], against)
 
 
+# What the converge playbook sets in that account, and in no other.
+PROBES = [PROBE, "sqs:ListQueues"]
+ADDRESS = "203.0.113.7"
+ONE_MORE_REGION, WINDOW_DAYS = "eu-north-1", 80
+
+
+def check_reading(name: str, record: dict[str, t.Any]) -> None:
+    """It was read as it was told, also under --check: which Regions, since when, and what is kept and asked of it."""
+    sign_ins, simulation = record["facts"]["sign_ins"], record["facts"]["simulation"]
+    check(
+        f"a Region of the inventory in {name}", True, ONE_MORE_REGION in [one["region"] for one in sign_ins["regions"]]
+    )
+    since = dt.datetime.fromisoformat(sign_ins["window"]["since"])
+    days = (dt.datetime.fromisoformat(sign_ins["read_at"]) - since).total_seconds() / 86400
+    check(f"how many days of sign-ins are in {name}", WINDOW_DAYS, round(days))
+    events = [event for user in sign_ins["users"] for event in user["rests_on"]]
+    check(
+        f"which sign-ins have an address in {name}", [True] * len(events), ["source_address" in one for one in events]
+    )
+    for one in simulation["simulations"]:
+        check(f"what is asked for in {name}", PROBES, [probe["action"] for probe in one["probes"]])
+        check(f"from where it is asked in {name}", True, all(ADDRESS in command for command in one["commands"]))
+
+
 def check_tests(store: pathlib.Path, account_id: str) -> None:
     """The same sample in each run, all tests open until somebody tells, and no claim believed without its event."""
     paths = sorted((store / account_id / "signin_test").glob("*.json"))
@@ -132,6 +157,8 @@ def main(store: str, account_id: str, role_arn: str, external_id: str) -> None:
             check_evidence(path.name, record, EVIDENCE)
         check_evidence(paths[2].name, second, SECOND_EVIDENCE)
         check_tests(pathlib.Path(store), account_id)
+        for path, record in zip(paths, (checked, first, second), strict=True):
+            check_reading(path.name, record)
     check(
         "since when changes are told of in the second run",
         first["facts"]["console_users"]["source"]["read_at"],
