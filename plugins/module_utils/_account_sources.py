@@ -124,7 +124,6 @@ def source_problems(values: t.Iterable[object], files: t.Iterable[str]) -> list[
     """Why no run can be made: a file gave nothing, so that nobody knows which accounts are missing.
 
     :param files: see `account_files`
-    :param sliced: other runs see the other accounts, so that none is missing for not being here
     """
     sources, problems = read_sources(values)
     silent = collections.Counter(files) - collections.Counter(source.file for source in sources)
