@@ -22,10 +22,10 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._verification
 from sandbox import Sandbox, SandboxServer
 from support.cloudformation import Stack
 from support.fleet import Json, console_user
-from support.runner import Finished, Job, exported, slice_of
+from support.runner import Finished, Job, exported, slice_of, template_vars
 from support.small_aws import account, account_of, organization
 
-PHONE = {"kind": "virtual", "name": "phone", "enabled": "-300d"}
+DEVICES = ({"kind": "virtual", "name": "phone", "enabled": "-300d"}, {"kind": "fido", "name": "key", "enabled": "-9d"})
 SLICES = 3
 SIZES = {"aws": 40, "aws-us-gov": 20}
 REGIONS = {"aws": "eu-central-1", "aws-us-gov": "us-gov-west-1"}
@@ -82,11 +82,11 @@ def spoke(partition: str, account_id: str, auditor: Stack) -> Stack:
 
 
 def accounts_of(partition: str, records: Stack) -> list[Json]:
-    """Each with a user who has a phone."""
+    """Each with a user who has a device."""
     auditor = hub(partition, records)
     made = []
-    for account_id in IDS[partition]:
-        users = [console_user("alice", PHONE)]
+    for number, account_id in enumerate(IDS[partition]):
+        users = [console_user("alice", DEVICES[number % 2])]
         if account_id == OVERDUE:
             users.append(console_user("bob"))
         roles = spoke(partition, account_id, auditor).roles() if account_id != NOT_REACHED else []
@@ -119,7 +119,7 @@ def policy() -> Json:
         "decided_by": "ciso@example.com",
         "decided_on": str(today - dt.timedelta(days=100)),
         "effective_from": str(today - dt.timedelta(days=90)),
-        "default": {"devices": {"allowed": ["virtual"]}, "grace_days": 14},
+        "default": {"devices": {"allowed": ["virtual", "fido"]}, "grace_days": 14},
     }
 
 
@@ -218,7 +218,7 @@ def inventory(nights: Nights) -> Json:
 @pytest.fixture(scope="module")
 def slices(nights: Nights, inventory: Json) -> list[Finished]:
     return [
-        nights.job(number, "validate.yml", slice_of(inventory, number, SLICES), console_mfa_slice=True)
+        nights.job(number, "validate.yml", slice_of(inventory, number, SLICES), **template_vars("validate.yml"))
         for number in range(1, SLICES + 1)
     ]
 

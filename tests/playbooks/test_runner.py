@@ -27,7 +27,7 @@ from sandbox.authenticator import Authenticator
 from support.configuring import host, member, shown_by, start_clock, stop_clock
 from support.fleet import BASE_ACCOUNT, Fleet, Json, base_account, console_user, document
 from support.leaks import Secrets
-from support.runner import MAX_EVENT_RES, Finished, Job, inventory_of, slice_of
+from support.runner import MAX_EVENT_RES, Finished, Job, inventory_of, slice_of, template_vars
 
 FleetOf = t.Callable[..., Fleet]
 
@@ -37,7 +37,6 @@ IDS = {"alpha": ALPHA, "bravo": BRAVO, "charlie": CHARLIE, "delta": DELTA}
 REPORT = "fleet | report | Put the fleet together"
 READ = "observe | Who can sign in to the console, and whether with the MFA that is asked for"
 GATE = "fleet | report | Fail when the fleet is red"
-SLICED: Json = {"template_vars": {"console_mfa_slice": True}}
 GREEN = {"status": "complete", "red": False, "compliant": True, "gaps": 0}
 GAP = {"status": "complete", "red": False, "compliant": False, "gaps": 1}
 NEVER_RUN = {"status": "missing", "red": True}
@@ -90,6 +89,10 @@ class Awx:
         given = {"environment": self.keys, "arguments": arguments, **more}
         self.jobs.append(Job(self.home, len(self.jobs) + 1, playbook, inventory or self.inventory, **given))
         return self.jobs[-1]
+
+    def slice(self, number: int, count: int, **more: t.Any) -> Job:
+        part = slice_of(self.inventory, number, count)
+        return self.job("validate.yml", part, template_vars=template_vars("validate.yml"), **more)
 
     @property
     def store(self) -> S3Store:
@@ -189,7 +192,7 @@ def slices(awx: Awx, audit: Finished) -> list[Finished]:
     """Two jobs at the same time that share an account, since the number of slices was changed in between; its record is
     only kept when both have one. Nobody has bravo."""
     both = threading.Barrier(2, timeout=120)
-    jobs = [awx.job("validate.yml", slice_of(awx.inventory, 1, count), **SLICED) for count in (2, 3)]
+    jobs = [awx.slice(1, count) for count in (2, 3)]
     with awx.at_record_of(ALPHA, before=both.wait), concurrent.futures.ThreadPoolExecutor() as threads:
         return list(threads.map(Job.send, jobs))
 
@@ -202,7 +205,7 @@ def partial(awx: Awx, slices: list[Finished]) -> Finished:
 @pytest.fixture(scope="module")
 def cancelled(awx: Awx, partial: Finished) -> Finished:
     """A slice that is cancelled when it has kept the first of two records, and does not know of it."""
-    job = awx.job("validate.yml", slice_of(awx.inventory, 2, 2), forks=1, **SLICED)
+    job = awx.slice(2, 2, forks=1)
 
     def cancel() -> None:
         job.cancel()
@@ -220,7 +223,7 @@ def problems_then(awx: Awx, cancelled: Finished) -> set[tuple[str, str, str]]:
 @pytest.fixture(scope="module")
 def again(awx: Awx, problems_then: object) -> Finished:
     """The same slice, by ansible-runner alone."""
-    return awx.job("validate.yml", slice_of(awx.inventory, 2, 2), **SLICED).run()
+    return awx.slice(2, 2).run()
 
 
 @pytest.fixture(scope="module")

@@ -113,6 +113,21 @@ class _Unsafe(yaml.SafeDumper):
         return self.represent_scalar("!unsafe", data) if isinstance(data, str) else super().represent_data(data)
 
 
+class _Example(yaml.SafeLoader):
+    """Reads the playbook that sets AWX up."""
+
+
+_Example.add_constructor("!unsafe", lambda loader, node: loader.construct_scalar(node))
+
+
+def template_vars(playbook: str) -> Json:
+    """The variables that the example's job template for a playbook has, but those that are computed when it is made."""
+    document = yaml.load((PROJECT / "configure_awx.yml").read_text("utf-8"), Loader=_Example)  # noqa: S506  # a SafeLoader
+    modules = [task.get("awx.awx.job_template", {}) for play in document for task in play["tasks"]]
+    (found,) = (module for module in modules if module.get("playbook") == playbook)
+    return {name: value for name, value in found["extra_vars"].items() if "{{" not in str(value)}
+
+
 # --- jobs ------------------------------------------------------------------------------------------------------------
 
 
