@@ -259,4 +259,5 @@ def _left(columns: t.Sequence[_Column], width: int) -> set[int]:
 
 
 def _host_and_id(name: str, account_id: str) -> str:
-    return f"{name} ({account_id})" if account_id else name
+    """An account that is no host has no name."""
+    return f"{name} ({account_id})" if name and account_id else name or account_id

@@ -300,18 +300,6 @@ def test_an_account_that_no_slice_had_is_red(partial: Finished) -> None:
     assert f"bravo ({BRAVO}): not run now, and the store has no record of it" in gate["msg"]
 
 
-def test_a_report_that_is_no_slice_misses_accounts_that_are_no_hosts(awx: Awx, enrolled: object) -> None:
-    """It would otherwise be content with what it has."""
-    job = awx.job("report.yml", slice_of(awx.inventory, 2, 2)).run()
-    assert (job.status, job.rc) == ("failed", 2)
-    (gate,) = job.results(GATE).values()
-    for account_id in (ALPHA, CHARLIE):
-        assert (
-            f"({account_id}): example.aws_accounts.yml of the inventory gave it, and it is not in the group"
-            in gate["msg"]
-        )
-
-
 def test_a_job_that_is_cancelled_leaves_a_store_that_verifies(
     awx: Awx, cancelled: Finished, problems_then: set[tuple[str, str, str]], again: Finished
 ) -> None:

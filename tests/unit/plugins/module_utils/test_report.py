@@ -264,6 +264,11 @@ def test_the_gate_names_every_red_account_with_its_first_reason_and_how_many_mor
     ]
 
 
+def test_the_gate_names_an_account_that_is_no_host_by_its_id() -> None:
+    lines = _report_text.gate_lines([{"name": "", "account_id": "111111111111", "reasons": ["it is no host"]}], 1)
+    assert lines[1] == "- 111111111111: it is no host"
+
+
 def test_the_gate_says_a_reason_that_many_accounts_have_once() -> None:
     failed = FAILED | {"error": {"message": "the record store does not answer"}}
     rows = rows_of({"a": "111111111111", "b": "222222222222"}, {"a": failed, "b": failed})
