@@ -636,6 +636,8 @@ error:
 
 import datetime as dt
 
+from ansible.module_utils.common.warnings import warn
+
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import parse_iso
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._module import (
     PASSWORDS,
@@ -711,7 +713,8 @@ def main():
     )
 
     def observe(account):
-        check_clock(account, dt.timedelta(seconds=module.params["max_clock_skew"]), module.warn)
+        # AnsibleAWSModule's own `warn` is one that ansible-core 2.19 and later complain of.
+        check_clock(account, dt.timedelta(seconds=module.params["max_clock_skew"]), warn)
         return validate(account, options, inventory.question(account.read_at))
 
     try:

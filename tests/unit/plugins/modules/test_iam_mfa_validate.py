@@ -98,6 +98,7 @@ def test_a_sandbox_may_have_a_clock_of_its_own(runner: Runner) -> None:
     answer = runner.run(iam_mfa_validate, **ROLE, policy=POLICY, max_clock_skew=5000)
     assert answer["changed"] is False
     assert any("set this machine's clock" in str(warning) for warning in answer["warnings"])
+    assert "deprecations" not in answer
 
 
 @pytest.mark.parametrize(("seconds", "warned"), [(0, False), (60, False), (-60, False), (61, True), (-300, True)])
