@@ -19,8 +19,10 @@ try:
     import boto3.session
     import botocore.loaders
     import botocore.session
+
+    HAS_BOTO3 = True
 except ImportError:  # whoever makes a session says which library is missing
-    pass
+    HAS_BOTO3 = False
 
 #: Who every account is asked with, and what about.
 SERVICES = ("iam", "sts")
@@ -55,7 +57,7 @@ def aws_domains() -> frozenset[str]:
 
 def read_ahead() -> None:
     """Reads the models that every account is read with, where there is boto3."""
-    if "botocore" not in globals():
+    if not HAS_BOTO3:
         return
     for name in _COMMON:
         models(None).load_data(name)

@@ -14,7 +14,7 @@ import dataclasses
 import re
 import typing as t
 
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._aws_session import new_session
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._aws_session import HAS_BOTO3, new_session
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._records import (
     NameTakenError,
     Shelf,
@@ -23,15 +23,12 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._records impo
 )
 
 try:
-    import boto3.session  # noqa: F401 - which says whether there is one
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
     from botocore.parsers import ResponseParserError
 
-    HAS_BOTO3 = True
     S3_ERRORS: tuple[type[Exception], ...] = (BotoCoreError, ClientError, ResponseParserError)
 except ImportError:  # a directory store needs no boto3, and connect() refuses without it
-    HAS_BOTO3 = False
     S3_ERRORS = ()
 
 # S3 answers 409 when another conditional write of the same key is under way, and wants it repeated (S3 User Guide,

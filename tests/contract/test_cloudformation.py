@@ -17,10 +17,12 @@ import yaml
 
 from sandbox.policy import parse_policy
 from support.cloudformation import FOLDER, TEMPLATES, Json, Stack, template
-from support.ready_policies import FILES, KEY, PERMISSIONS, SHIPPED
+from support.ready_policies import FILES, KEY, LISTING, PERMISSIONS, SHIPPED
 
 HUB, MEMBER, ARCHIVE = "444455556666", "111122223333", "333344445555"
 ORGANIZATION = "o-exampleorgid"
+# What the roles of the accounts have; the hub's lists the accounts.
+OF_ACCOUNTS = {name: document for name, document in PERMISSIONS.items() if name != LISTING}
 CONTROLLER = f"arn:aws:iam::{HUB}:role/console-mfa-controller"
 PARTITIONS = pytest.mark.parametrize(
     ("partition", "region"), [("aws", "eu-central-1"), ("aws-us-gov", "us-gov-west-1"), ("aws-cn", "cn-north-1")]
@@ -71,7 +73,7 @@ def everything(partition: str = "aws", region: str = "eu-central-1") -> dict[str
 
 def test_the_roles_of_the_accounts_have_the_ready_policies() -> None:
     """All of them, each once, and none besides."""
-    assert SHIPPED == PERMISSIONS
+    assert SHIPPED == OF_ACCOUNTS
     roles = everything()["spoke-roles"].roles()
     names = {made["name"].removeprefix("console-mfa-"): policy_names(made) for made in roles}
     assert {name: {item.split("-")[0] for item in items} for name, items in names.items()} == {
@@ -79,7 +81,14 @@ def test_the_roles_of_the_accounts_have_the_ready_policies() -> None:
         "enroll": {"prepare", "enable"},
         "remove": {"remove"},
     }
-    assert sum(map(len, names.values())) == len(PERMISSIONS)
+    assert sum(map(len, names.values())) == len(OF_ACCOUNTS)
+
+
+def test_the_roles_of_the_hub_have_the_ready_policy_that_lists_accounts() -> None:
+    shipped = [item["document"] for item in everything()["hub-role"].managed_policies()]
+    assert [document for document in shipped if "organizations:ListAccounts" in json.dumps(document)] == [
+        FILES[LISTING]
+    ]
 
 
 def policy_names(made: Json) -> list[str]:
@@ -112,7 +121,7 @@ def unlisted(value: t.Any) -> t.Any:
         ("SimulatePolicies", {"audit/simulation"}),
         (
             "SeedsInSecretsManager",
-            {name for name in PERMISSIONS if "secrets_manager" in name},
+            {name for name in OF_ACCOUNTS if "secrets_manager" in name},
         ),
         ("CheckCodesWithSeeds", {"enable/secrets_manager_read", "enable/secrets_manager_read_key"}),
     ],
@@ -121,7 +130,7 @@ def test_what_is_switched_off_is_not_there(switch: str, files: set[str]) -> None
     on = dict.fromkeys(("ReadSignIns", "SimulatePolicies", "SeedsInSecretsManager", "CheckCodesWithSeeds"), "true")
     without = spoke(**{**on, "SeedKeyArn": KEY, switch: "false"})
     found = {item["name"].replace("-", "/", 1) for made in without.roles() for item in made["inline_policies"]}
-    assert found == set(PERMISSIONS) - files
+    assert found == set(OF_ACCOUNTS) - files
 
 
 def test_each_role_can_be_left_out_and_by_default_only_the_one_that_reads_is_there() -> None:
