@@ -183,3 +183,23 @@ def test_keys_of_the_project_for_awx_are_delivered_by_roles_that_may() -> None:
     assert delivery["console_mfa_seed_delivery"]["kind"] == "secretsmanager"
     assert of_the_stacks()["SeedsInSecretsManager"] == "false"
     assert "Set ``SeedsInSecretsManager`` to ``true``" in text_of("awx_guide")
+
+
+SAID = [
+    ROOT / "inventories/example/group_vars/by_role/connection.yml",
+    ROOT / "inventories/example/group_vars/aws_us_gov/connection.yml",
+    ROOT / "inventories/example/group_vars/aws_cn/connection.yml",
+    EXAMPLE / "inventory/group_vars/console_mfa_accounts/connection.yml",
+    GUIDES / "hub_guide.rst",
+]
+
+
+@pytest.mark.parametrize("path", SAID, ids=lambda path: "/".join(path.parts[-3:]))
+@pytest.mark.parametrize("nobody", [{}, {"awx_user_email": ""}], ids=["no variable", "no address"])
+def test_a_job_that_nobody_launched_has_nobody_s_address(path: pathlib.Path, nobody: dict[str, str]) -> None:
+    """By an address, people get into the roles that change something."""
+    (said,) = re.findall(r'^ *console_mfa_source_identity: "(.*)"$', path.read_text(encoding="utf-8"), re.MULTILINE)
+    identity = jinja2.Template(said)
+    identity.globals["lookup"] = lambda _plugin, _name: "jane"
+    assert re.fullmatch(r"[\w.-]+", identity.render(awx_job_id=1, **nobody))
+    assert identity.render(awx_job_id=1, awx_user_email="joe@example.com") == "joe@example.com"
