@@ -112,10 +112,13 @@ options:
   member_write_role_arn:
     description:
       - The role to enroll users with, which becomes C(console_mfa_write_assume_role_arn).
+      - It goes before a group's variable. So where another role removes devices, leave this out, and let a group's
+        variable say which one it is.
     type: str
   member_external_id:
     description:
       - The external id that these roles ask for, which becomes C(console_mfa_external_id).
+      - Where the role to enroll users with asks for another one, set C(console_mfa_write_external_id) for a group.
     type: str
   management_account:
     description:

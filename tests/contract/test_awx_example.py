@@ -308,6 +308,12 @@ def test_a_pod_has_the_role_of_its_purpose_and_a_place_for_the_report(with_pods:
         assert report == {"console_mfa_report_dir": mount["mountPath"]}
 
 
+def test_accounts_are_listed_by_a_pod_that_may_audit(made: awx.Run, with_pods: awx.Run) -> None:
+    """AWX reads the sources of an inventory in the instance groups of that."""
+    groups = [of(run, "inventory")["Console MFA accounts"]["instance_groups"] for run in (made, with_pods)]
+    assert groups == [[], ["Console MFA pods audit"]]
+
+
 # --- from the keys to an account -------------------------------------------------------------------------------------
 
 HUBS = {"aws": "444455556666", "aws-us-gov": "777788889999"}

@@ -16,7 +16,7 @@ import typing as t
 
 import pytest
 
-from support.fleet import AUDIT_ROLE, BASE_ACCOUNT, Fleet, Json, Outcome, account, base_account, console_user
+from support.fleet import AUDIT_ROLE, BASE_ACCOUNT, Fleet, Json, Outcome, account, base_account, console_user, day
 
 FleetOf = t.Callable[..., Fleet]
 
@@ -30,10 +30,6 @@ PLANNED, PLAIN, REFUSED, MISPLACED, UNSURE = (
 PHONE = {"kind": "virtual", "name": "phone", "enabled": "-300d"}
 # What a spreadsheet would take for a formula, of the characters that a tag may have.
 HOSTILE = "=1+1@example.com"
-
-
-def day(offset: int) -> str:
-    return str((dt.datetime.now(dt.UTC) + dt.timedelta(days=offset)).date())
 
 
 def policy(**changes: t.Any) -> Json:

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import pathlib
 import re
@@ -21,7 +20,7 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._verification
 from sandbox.authenticator import Authenticator
 from support.configuring import PROFILES, READS, Desk, host, member
 from support.enrolling import ACCOUNT_ID, ENROLL_ROLE
-from support.fleet import Fleet, Json, Outcome, all_but, base_account, console_user
+from support.fleet import Fleet, Json, Outcome, all_but, base_account, console_user, day
 
 FleetOf = t.Callable[..., Fleet]
 
@@ -29,10 +28,6 @@ OTHER, DENIED = "222233334444", "333344445555"
 PHONE = {"kind": "virtual", "name": "phone", "enabled": "-300d"}
 TOKEN, SPARE = "GAHT87654321", "GAHT11112222"
 GATE = "TASK [fleet | enrolled | Fail when anybody failed]"
-
-
-def day(number: int) -> str:
-    return (dt.datetime.now(dt.UTC).date() + dt.timedelta(days=number)).isoformat()
 
 
 ANY: Json = {"allowed": ["virtual", "hardware", "fido"]}

@@ -7,28 +7,17 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime as dt
 import json
 import typing as t
 
 import pytest
 
-from support.fleet import BASE_ACCOUNT, Fleet, Json, Outcome, account, base_account, by_role, console_user
+from support.fleet import BASE_ACCOUNT, Fleet, Json, Outcome, account, base_account, by_role, console_user, policy
 
 FleetOf = t.Callable[..., Fleet]
 
 PHONE = {"kind": "virtual", "name": "phone", "enabled": "-300d"}
 GOOD, BAD = "111111111111", "222222222222"
-
-
-def policy() -> Json:
-    today = dt.datetime.now(dt.UTC).date()
-    return {
-        "decided_by": "ciso@example.com",
-        "decided_on": str(today - dt.timedelta(days=100)),
-        "effective_from": str(today - dt.timedelta(days=90)),
-        "default": {"devices": {"allowed": ["virtual"]}, "grace_days": 14},
-    }
 
 
 def forged(run_id: str) -> Json:
@@ -47,7 +36,7 @@ def fleet(fleet_of: FleetOf) -> Fleet:
     accounts = [base_account(), account(GOOD, console_user("alice", PHONE)), account(BAD, console_user("bob"))]
     hosts = {"aaa": by_role(GOOD), "bad": by_role(BAD)}
     profiles = {"base": {"account_id": BASE_ACCOUNT, "user": "pipeline"}}
-    return fleet_of(accounts, hosts, profiles, console_mfa_policy=policy())
+    return fleet_of(accounts, hosts, profiles, console_mfa_policy=policy("virtual"))
 
 
 def with_host_vars(fleet: Fleet, **more: Json) -> Fleet:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import datetime as dt
 import json
 import pathlib
 import re
@@ -17,26 +16,22 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from support.fleet import BASE_ACCOUNT, Fleet, Json, Outcome, account, all_but, base_account, by_role, console_user
+from support.fleet import (
+    BASE_ACCOUNT,
+    Fleet,
+    Outcome,
+    account,
+    all_but,
+    base_account,
+    by_role,
+    console_user,
+    policy,
+)
 
 FleetOf = t.Callable[..., Fleet]
 
 PHONE = {"kind": "virtual", "name": "phone", "enabled": "-300d"}
 GAPS, PARTLY, WELL, NEVER = "111111111111", "222222222222", "333333333333", "444444444444"
-
-
-def day(number: int) -> str:
-    """So many days from today, UTC."""
-    return str(dt.datetime.now(dt.UTC).date() + dt.timedelta(days=number))
-
-
-def policy() -> Json:
-    return {
-        "decided_by": "ciso@example.com",
-        "decided_on": day(-100),
-        "effective_from": day(-90),
-        "default": {"devices": {"allowed": ["virtual", "fido"]}, "grace_days": 14},
-    }
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +45,7 @@ def fleet(fleet_of: FleetOf) -> Fleet:
     ]
     hosts = {"gaps": by_role(GAPS), "partly": by_role(PARTLY), "well": by_role(WELL), "never": by_role(NEVER)}
     profiles = {"base": {"account_id": BASE_ACCOUNT, "user": "pipeline"}}
-    return fleet_of(accounts, hosts, profiles, console_mfa_policy=policy())
+    return fleet_of(accounts, hosts, profiles, console_mfa_policy=policy("virtual", "fido"))
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._verification
 from sandbox import Sandbox
 from sandbox.authenticator import Authenticator
 from support.configuring import host, member, shown_by, start_clock, stop_clock
-from support.fleet import BASE_ACCOUNT, Fleet, Json, base_account, console_user, document
+from support.fleet import BASE_ACCOUNT, Fleet, Json, base_account, console_user, document, policy
 from support.leaks import Secrets
 from support.runner import MAX_EVENT_RES, Finished, Job, inventory_of, slice_of, template_vars
 
@@ -40,16 +40,6 @@ GATE = "fleet | report | Fail when the fleet is red"
 GREEN = {"status": "complete", "red": False, "compliant": True, "gaps": 0}
 GAP = {"status": "complete", "red": False, "compliant": False, "gaps": 1}
 NEVER_RUN = {"status": "missing", "red": True}
-
-
-def policy() -> Json:
-    today = dt.datetime.now(dt.UTC).date()
-    return {
-        "decided_by": "ciso@example.com",
-        "decided_on": str(today - dt.timedelta(days=100)),
-        "effective_from": str(today - dt.timedelta(days=90)),
-        "default": {"devices": {"allowed": ["virtual"]}, "enrollment": {"method": "assisted"}, "grace_days": 14},
-    }
 
 
 def hub() -> Json:
@@ -163,7 +153,7 @@ def awx(fleet_of: FleetOf) -> Awx:
     for one in hosts.values():
         del one["console_mfa_profile"]
     all_vars = {
-        "console_mfa_policy": policy(),
+        "console_mfa_policy": policy("virtual", enrollment={"method": "assisted"}),
         "console_mfa_record_store": {**store, "endpoint_url": fleet.url},
         "console_mfa_organization_example": organization(),
     }

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import typing as t
 
@@ -22,6 +21,7 @@ from support.fleet import (
     base_account,
     by_role,
     console_user,
+    day,
     plain,
 )
 
@@ -33,11 +33,6 @@ REPORT = "TASK [fleet | report | Show the fleet]"
 GATE = "TASK [fleet | report | Fail when the fleet is red]"
 GOOD, GAPS, INCOMPLETE, DENIED = "111111111111", "222222222222", "333333333333", "444444444444"
 VALIDATED = "555555555555"
-
-
-def day(number: int) -> str:
-    """So many days from today, UTC."""
-    return (dt.datetime.now(dt.UTC).date() + dt.timedelta(days=number)).isoformat()
 
 
 POLICY: Json = {

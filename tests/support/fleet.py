@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import json
 import os
 import pathlib
@@ -96,6 +97,21 @@ def plain(rows: dict[str, Json]) -> Json:
         name: {key: value for key, value in row.items() if key not in dropped}
         | {"summary": {k: v for k, v in (row["summary"] or {}).items() if k not in ("read_at", "data_age_seconds")}}
         for name, row in rows.items()
+    }
+
+
+def day(number: int) -> str:
+    """So many days from today, UTC."""
+    return str(dt.datetime.now(dt.UTC).date() + dt.timedelta(days=number))
+
+
+def policy(*allowed: str, **default: t.Any) -> Json:
+    """One that has asked everybody for a device of these kinds for long; ``default``: what else it says of that."""
+    return {
+        "decided_by": "ciso@example.com",
+        "decided_on": day(-100),
+        "effective_from": day(-90),
+        "default": {"devices": {"allowed": list(allowed)}, "grace_days": 14, **default},
     }
 
 

@@ -6,17 +6,20 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 import re
 import typing as t
 
+import jinja2
 import pytest
+import yaml
 from benchmark import budget
 from benchmark.accounts import facts_of
 
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._verdict import Verdict
 from sandbox.generator import generated_account
-from support import reports
+from support import cloudformation, reports
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 GUIDES = ROOT / "docs" / "docsite" / "rst"
@@ -124,3 +127,79 @@ def test_variables_that_a_guide_names_are_those_of_the_collection(guide: str) ->
     inner = {"console_mfa_validation", "console_mfa_accounts", "console_mfa_record"}
     named = set(re.findall(r"\bconsole_mfa_[a-z_]*[a-z]", text_of(guide)))
     assert named - known - inner == set()
+
+
+# --- the hub and what the project for AWX says of it -----------------------------------------------------------------
+
+
+def of_the_stacks() -> dict[str, str]:
+    """Values of parameters, as the hub guide gives them; where it gives none, the default of the template."""
+    guide = text_of("hub_guide")
+    (listed,) = re.findall(r"^   (\[\n(?:     .*\n)+   \])$", guide, re.MULTILINE)
+    defaults = {
+        name: str(parameter.get("Default", ""))
+        for template in ("hub-role", "spoke-roles")
+        for name, parameter in cloudformation.template(template)["Parameters"].items()
+        if name != "RoleNamePrefix"
+    }
+    given = dict(re.findall(r"\b(Records\w+)=(\S+)", guide))
+    of_spokes = {one["ParameterKey"]: one["ParameterValue"] for one in json.loads(listed)}
+    return defaults | given | of_spokes
+
+
+def inventories() -> dict[str, dict[str, t.Any]]:
+    """What the guide and the project each say of connections and records."""
+    shown = re.findall(r"^.. code-block:: yaml\n\n((?:   .*\n|\n)+)", text_of("hub_guide"), re.MULTILINE)
+    in_guide = [yaml.safe_load(block) for block in shown]
+    folder = EXAMPLE / "inventory" / "group_vars"
+    files = ["console_mfa_accounts/connection", "aws/connection", "all/records"]
+    in_project = [yaml.safe_load((folder / f"{name}.yml").read_text(encoding="utf-8")) for name in files]
+    return {
+        name: {key: value for part in parts for key, value in part.items()}
+        for name, parts in (("guide", in_guide), ("project", in_project))
+    }
+
+
+@pytest.mark.parametrize("which", ["guide", "project"])
+def test_an_inventory_leads_to_the_roles_and_the_bucket_of_the_stacks(which: str) -> None:
+    said, stacks = inventories()[which], of_the_stacks()
+    for step, writer in (("prepare", "Enroll"), ("remove", "Remove")):
+        facts = {"console_mfa_enroll_step": step, "console_mfa_account_id": "111122223333"}
+        values = {name: jinja2.Template(text).render(facts) for name, text in said.items() if isinstance(text, str)}
+        for prefix, kind in (("console_mfa_", "Audit"), ("console_mfa_write_", writer)):
+            assert values[f"{prefix}external_id"] == stacks[f"{kind}ExternalIds"]
+            role = f"role/{stacks['SpokeRoleNamePrefix']}-{kind.lower()}"
+            assert values[f"{prefix}assume_role_arn"] == f"arn:aws:iam::111122223333:{role}"
+    store = said["console_mfa_record_store"]
+    assert {name: store[name] for name in ("bucket", "prefix", "kms_key_id")} == {
+        "bucket": stacks["RecordsBucket"],
+        "prefix": stacks["RecordsPrefix"],
+        "kms_key_id": stacks["RecordsKeyArn"],
+    }
+
+
+def test_keys_of_the_project_for_awx_are_delivered_by_roles_that_may() -> None:
+    delivery = yaml.safe_load((EXAMPLE / "inventory/group_vars/all/enrollment.yml").read_text(encoding="utf-8"))
+    assert delivery["console_mfa_seed_delivery"]["kind"] == "secretsmanager"
+    assert of_the_stacks()["SeedsInSecretsManager"] == "false"
+    assert "Set ``SeedsInSecretsManager`` to ``true``" in text_of("awx_guide")
+
+
+SAID = [
+    ROOT / "inventories/example/group_vars/by_role/connection.yml",
+    ROOT / "inventories/example/group_vars/aws_us_gov/connection.yml",
+    ROOT / "inventories/example/group_vars/aws_cn/connection.yml",
+    EXAMPLE / "inventory/group_vars/console_mfa_accounts/connection.yml",
+    GUIDES / "hub_guide.rst",
+]
+
+
+@pytest.mark.parametrize("path", SAID, ids=lambda path: "/".join(path.parts[-3:]))
+@pytest.mark.parametrize("nobody", [{}, {"awx_user_email": ""}], ids=["no variable", "no address"])
+def test_a_job_that_nobody_launched_has_nobody_s_address(path: pathlib.Path, nobody: dict[str, str]) -> None:
+    """By an address, people get into the roles that change something."""
+    (said,) = re.findall(r'^ *console_mfa_source_identity: "(.*)"$', path.read_text(encoding="utf-8"), re.MULTILINE)
+    identity = jinja2.Template(said)
+    identity.globals["lookup"] = lambda _plugin, _name: "jane"
+    assert re.fullmatch(r"[\w.-]+", identity.render(awx_job_id=1, **nobody))
+    assert identity.render(awx_job_id=1, awx_user_email="joe@example.com") == "joe@example.com"
