@@ -471,6 +471,62 @@ def test_units_that_would_be_one_group_are_two(of: Make) -> None:
     assert all(name.isidentifier() and name.isascii() for name in groups)
 
 
+def test_an_account_of_a_groups_name_does_not_become_that_group(of: Make) -> None:
+    """Ansible takes a child of such a name for the group, and whoever may rename an account would decide whose policy
+    holds for others."""
+    units = [{"name": "Strict"}, {"name": "Relaxed"}]
+    accounts = [
+        account_of(ACCOUNT, "m"),
+        account_of(OTHER, "x", ou="Strict"),
+        account_of(SHOP, "ou_Strict", ou="Relaxed"),
+        account_of(OLD, "aws", ou="Relaxed"),
+        account_of(TEST, "console_mfa_accounts", ou="Relaxed"),
+    ]
+    made = of(small(*accounts, ous=units)).make(hostname="{name}")
+    assert members(made, "ou_Strict") == {OTHER}
+    assert members(made, "ou_Relaxed") == {SHOP, OLD, TEST}
+    assert {one: host["host"] for one, host in by_account(made).items() if one not in (ACCOUNT, OTHER)} == {
+        SHOP: f"ou_Strict-{SHOP}",
+        OLD: f"aws-{OLD}",
+        TEST: f"console_mfa_accounts-{TEST}",
+    }
+
+
+def test_an_account_of_the_name_of_a_group_that_is_made_of_others_is_refused(of: Make) -> None:
+    accounts = [account_of(ACCOUNT, "env_test"), account_of(TEST, "Test", tags={"Environment": "test"})]
+    inventories = of(small(*accounts))
+    keyed = [{"key": "console_mfa_aws_account.tags.Environment", "prefix": "env"}]
+    with pytest.raises(AnsibleParserError, match=r"env_test is the name of a host and of a group: put \{account_id\}"):
+        inventories.make(hostname="{name}", keyed_groups=keyed)
+    assert members(inventories.make(keyed_groups=keyed), "env_test") == {TEST}
+
+
+def test_a_unit_does_not_become_a_group_that_means_something_else(of: Make) -> None:
+    units = [
+        {"name": "aws_us_gov"},
+        {"name": "console-mfa accounts"},
+        {"name": "all"},
+        {"name": "ok", "ous": [{"name": "x"}]},
+    ]
+    accounts = [
+        account_of(ACCOUNT, "m"),
+        account_of(OTHER, "a", ou="aws_us_gov"),
+        account_of(SHOP, "b", ou="console-mfa accounts"),
+        account_of(OLD, "c", ou="all"),
+        account_of(TEST, "d", ou="ok/x"),
+    ]
+    made = of(small(*accounts, ous=units)).make(ou_group_prefix="")
+    assert "aws_us_gov" not in made.groups
+    assert made.groups["console_mfa_accounts"].parent_groups == [made.groups["all"]]
+    alone = {name: members(made, name) for name in made.groups if re.search("_ou_", name)}
+    assert sorted((name.split("_ou_")[0], *found) for name, found in alone.items()) == [
+        ("all", OLD),
+        ("aws_us_gov", OTHER),
+        ("console_mfa_accounts", SHOP),
+    ]
+    assert members(made, "ok") == members(made, "ok_x") == {TEST}
+
+
 # --- what can be copied ---
 
 
