@@ -78,6 +78,7 @@ options:
       - All but letters, digits, dots, hyphens and underscores of ASCII become hyphens.
       - Names that several accounts would have, that mean something to Ansible, or that the group of a unit, of a
         partition or of all accounts has, get the account's id at their end; of digits only, C(account-) in front.
+      - A name that a host of another file has for another account is an error.
       - A name that is also that of another group, as of O(keyed_groups), is an error - Ansible takes one for the other.
     type: str
     default: "{name}-{account_id}"
@@ -351,6 +352,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
     # --- filling: only now that nothing can be missing any more ---
 
     def _fill(self, listing: Json, plan: Plan, groups: Groups, source: str, *, cached: bool) -> None:
+        self._refuse_hosts_of_other_accounts(plan)
         group = self.inventory.add_group(groups.accounts)
         self.inventory.set_variable(group, "ansible_connection", trust_as_template("local"))
         python = trust_as_template("{{ ansible_playbook_python }}")
@@ -379,6 +381,17 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
                 "in theirs"
             )
         return Groups(accounts, partition, names)
+
+    def _refuse_hosts_of_other_accounts(self, plan: Plan) -> None:
+        """Of another file: this one would take its place."""
+        for host in plan.hosts:
+            there = self.inventory.get_host(host.name)
+            account_id = there.vars.get("console_mfa_account_id") if there else None
+            if account_id not in (None, "", host.account_id):
+                raise AnsibleParserError(
+                    f"the host {host.name} is the account {account_id} already, by another source of the inventory, "
+                    f"and would be {host.account_id}: put {{account_id}} or {{partition}} into hostname"
+                )
 
     def _refuse_accounts_of_the_name_of_a_group(self, accounts: str) -> None:
         """Whatever has made the group, also another file: where the host was to be, Ansible has put the group."""

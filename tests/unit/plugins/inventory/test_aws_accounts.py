@@ -492,6 +492,21 @@ def test_an_account_of_a_groups_name_does_not_become_that_group(of: Make) -> Non
     }
 
 
+def test_two_files_do_not_make_one_host_of_two_accounts(of: Make) -> None:
+    """The second would take the place of the first, with what is left of its variables."""
+    made = [generated_organization(2, 1, partition=partition) for partition in ("aws", "aws-us-gov")]
+    inventories = of(Sandbox.from_scenario(organizations_scenario(*made)))
+    first, second = (one.account_ids[0] for one in made)
+    for account_id in (first, second):
+        inventories.sandbox.control.change_member(account_id, name="Audit")
+    inventories.as_user(made[0].hub_id, HUB_USER)
+    inventory = inventories.make("aws.aws_accounts.yml", hostname="{name}")
+    inventories.as_user(made[1].hub_id, HUB_USER)
+    with pytest.raises(AnsibleParserError, match=f"the host Audit is the account {first} already.* would be {second}"):
+        inventories.make("gov.aws_accounts.yml", inventory, hostname="{name}", region="us-gov-west-1")
+    assert inventory.hosts["Audit"].vars["console_mfa_account_id"] == first
+
+
 def test_an_account_of_the_name_of_a_group_that_is_made_of_others_is_refused(of: Make) -> None:
     accounts = [account_of(ACCOUNT, "env_test"), account_of(TEST, "Test", tags={"Environment": "test"})]
     inventories = of(small(*accounts))
