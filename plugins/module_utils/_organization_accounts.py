@@ -304,6 +304,7 @@ def plan_hosts(
 
     :param groups: names of groups, which no host gets
     """
+    _refuse_what_is_no_word(listing)
     units = Units(listing["root_id"], listing["units"])
     taken, left_out = [], []
     for account in listing["accounts"]:
@@ -322,6 +323,13 @@ def plan_hosts(
             _refuse_unreachable_management(listing, way)
     names = host_names(taken, hostname, groups)
     return Plan([_host(account, names[account["account_id"]], listing, units, way) for account in taken], left_out)
+
+
+def _refuse_what_is_no_word(listing: Json) -> None:
+    """It becomes part of variables in which Ansible resolves templates, and a cache may be anybody's."""
+    for name in ("region", "partition"):
+        if not re.fullmatch("[a-z0-9-]+", str(listing[name])):
+            raise OrganizationError(f"the {name} {listing[name]!r} is none: read the organization anew (--flush-cache)")
 
 
 def _reason_of_management(account: Json, listing: Json, way: Way) -> str | None:

@@ -427,12 +427,28 @@ def test_a_cache_of_another_form_is_not_used(inventories: Inventories, tmp_path:
     cache = {"cache": True, "cache_plugin": "jsonfile", "cache_connection": str(tmp_path / "cache")}
     inventories.make(**cache)
     (file,) = (tmp_path / "cache").iterdir()
+    change_cache(file, schema=0)
+    assert facts(inventories.make(**cache))[0]["cached"] is False
+
+
+def change_cache(file: pathlib.Path, **changes: t.Any) -> None:
+    """Of the listing in it."""
     kept = json.loads(file.read_text())
     inner = kept.get("__payload__")
     data = json.loads(inner) if inner else kept
-    data["listing"]["schema"] = 0
+    data["listing"].update(changes)
     file.write_text(json.dumps({**kept, "__payload__": json.dumps(data)} if inner else data))
-    assert facts(inventories.make(**cache))[0]["cached"] is False
+
+
+@pytest.mark.parametrize("name", ["region", "partition"])
+def test_what_a_cache_says_becomes_no_template(inventories: Inventories, tmp_path: pathlib.Path, name: str) -> None:
+    """It may be in a directory of many. The way into an account is made of what Ansible resolves."""
+    cache = {"cache": True, "cache_plugin": "jsonfile", "cache_connection": str(tmp_path / "cache")}
+    inventories.make(**cache)
+    (file,) = (tmp_path / "cache").iterdir()
+    change_cache(file, **{name: "{{ lookup('ansible.builtin.pipe', 'id') }}"})
+    with pytest.raises(AnsibleParserError, match=f"{name} .*is none.*flush-cache"):
+        inventories.make(member_role_arn=None, **cache)
 
 
 # --- names that others have written ---
