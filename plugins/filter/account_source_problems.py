@@ -11,6 +11,7 @@ from ansible.inventory import manager
 
 from ansible_collections.iamguard.console_mfa.plugins.module_utils import _account_sources
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._plain_data import NotPlainError, plain_data
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._terminal import terminal_safe
 
 DOCUMENTATION = r"""
 name: account_source_problems
@@ -21,7 +22,8 @@ author:
 description:
   - Ansible warns of a source of the inventory that fails, and goes on with the other ones, so that accounts would be
     missing, and nobody would miss them.
-  - Says which files for the inventory plugin P(iamguard.console_mfa.aws_accounts#inventory) have given nothing.
+  - Says which files for the inventory plugin P(iamguard.console_mfa.aws_accounts#inventory) have given nothing, or have
+    a name that the plugin does not take, and which sources do not exist.
 options:
   _input:
     description:
@@ -67,8 +69,8 @@ def account_source_problems(values: t.Any, sources: t.Any = None) -> list[str]:
         plain = plain_data(list(values))
     except NotPlainError as problem:
         raise AnsibleFilterError(f"account_source_problems: {problem}") from problem
-    files = _account_sources.account_files([str(source) for source in sources], _ignored)
-    return _account_sources.source_problems(plain, files)
+    files, wrong = _account_sources.account_files([str(source) for source in sources], _ignored)
+    return [*map(terminal_safe, wrong), *_account_sources.source_problems(plain, files)]
 
 
 def _ignored(name: str) -> bool:

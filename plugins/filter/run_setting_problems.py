@@ -11,6 +11,7 @@ from ansible.errors import AnsibleError, AnsibleFilterError
 from jinja2.exceptions import UndefinedError
 
 from ansible_collections.iamguard.console_mfa.plugins.module_utils import _run_settings
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._organization_accounts import SOURCE_VARIABLE
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._settings import OF_THE_RUN
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._terminal import terminal_safe
 
@@ -26,7 +27,8 @@ description:
   - These are C(console_mfa_accounts_out_of_scope), C(console_mfa_assessment), C(console_mfa_check_at),
     C(console_mfa_enroll_step), C(console_mfa_fail_on), C(console_mfa_max_record_age), C(console_mfa_record_store),
     C(console_mfa_report_dir), C(console_mfa_shown_users), C(console_mfa_slice) and
-    C(console_mfa_write_records).
+    C(console_mfa_write_records). So must be what the inventory plugin P(iamguard.console_mfa.aws_accounts#inventory)
+    says of an organization, in variables whose names begin with C(console_mfa_organization_).
   - Also says which of them are not what they must be, and whether C(console_mfa_report_dir) is in the directory of
     records, notices, seeds or sheets for sign-in tests.
 options:
@@ -68,7 +70,16 @@ def run_setting_problems(hosts: t.Any, hostvars: t.Any = None) -> list[str]:
     for host in hosts:
         found[host], unresolved = _settings_of(host, hostvars[host])
         problems += unresolved
-    return problems or _run_settings.run_setting_problems(found)
+    return problems or _run_settings.run_setting_problems(found) or _organization_problems(hosts, hostvars)
+
+
+def _organization_problems(hosts: t.Sequence[str], hostvars: t.Any) -> list[str]:
+    """Compared as they are: to template lists of all accounts for each of them would take long."""
+    as_it_is = getattr(hostvars, "raw_get", hostvars.__getitem__)
+    return _run_settings.organization_problems(
+        (host, {name: value for name, value in as_it_is(host).items() if name.startswith(SOURCE_VARIABLE)})
+        for host in hosts
+    )
 
 
 def _settings_of(host: str, variables: t.Any) -> tuple[dict[str, t.Any], list[str]]:

@@ -76,8 +76,10 @@ options:
     description:
       - How hosts are called. C({name}) is the account's name, C({account_id}) its id, C({partition}) its partition.
       - All but letters, digits, dots, hyphens and underscores of ASCII become hyphens.
-      - Names that several accounts would have, or that mean something to Ansible, get the account's id at their end; of
-        digits only, C(account-) in front.
+      - Names that several accounts would have, that mean something to Ansible, or that the group of a unit, of a
+        partition or of all accounts has, get the account's id at their end; of digits only, C(account-) in front.
+      - A name that a host of another file has for another account is an error.
+      - A name that is also that of another group, as of O(keyed_groups), is an error - Ansible takes one for the other.
     type: str
     default: "{name}-{account_id}"
   accounts_group:
@@ -94,7 +96,8 @@ options:
     description:
       - Whether there is a group for each organizational unit with an account in it, within the group of the unit around
         it. C(Workloads/Production) becomes C(ou_Workloads_Production).
-      - Two units that would be one group have their ids at the end of both names.
+      - Two units that would be one group have their ids at the end of both names; so has one that would be the group of
+        all accounts or of a partition.
     type: bool
     default: true
   ou_group_prefix:
@@ -199,6 +202,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.botocore import HAS_BOT
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import Json
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._organization import read_organization
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._organization_accounts import (
+    RESERVED_GROUPS,
     SCHEMA,
     Filters,
     Host,
@@ -263,6 +267,18 @@ TAKEN_OVER = {
 ABOUT = "console_mfa_aws_account"
 
 
+class Groups(t.NamedTuple):
+    """Names of groups: of all accounts, of their partition, and of units by the unit's id."""
+
+    accounts: str
+    partition: str
+    units: dict[str, str]
+
+    @property
+    def every(self) -> t.Iterator[str]:
+        return itertools.chain((self.accounts, self.partition), self.units.values())
+
+
 class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
     """Hosts of the accounts of an organization."""
 
@@ -285,12 +301,13 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             filters = Filters.parse({name: self.get_option(name) for name in self._filter_options()})
             way = self._way()
             listing, cached = self._listing(path, filters, way, cache=cache)
-            plan = plan_hosts(listing, filters, way, self._value("hostname"))
+            groups = self._groups(listing)
+            plan = plan_hosts(listing, filters, way, self._value("hostname"), set(groups.every))
         except OrganizationError as problem:
             raise AnsibleParserError(f"{path}: {problem}") from problem
         if self.get_option("cache") and not cached:
             self._cache[self.get_cache_key(path)] = {"options": self._fingerprint(), "listing": listing}
-        self._fill(listing, plan, pathlib.Path(path).name, cached=cached)
+        self._fill(listing, plan, groups, pathlib.Path(path).name, cached=cached)
 
     @staticmethod
     def _filter_options() -> tuple[str, ...]:
@@ -337,42 +354,68 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
     # --- filling: only now that nothing can be missing any more ---
 
-    def _fill(self, listing: Json, plan: Plan, source: str, *, cached: bool) -> None:
-        group = self.inventory.add_group(self._sanitize_group_name(self.get_option("accounts_group")))
+    def _fill(self, listing: Json, plan: Plan, groups: Groups, source: str, *, cached: bool) -> None:
+        self._refuse_hosts_of_other_accounts(plan)
+        group = self.inventory.add_group(groups.accounts)
         self.inventory.set_variable(group, "ansible_connection", trust_as_template("local"))
         python = trust_as_template("{{ ansible_playbook_python }}")
         self.inventory.set_variable(group, "ansible_python_interpreter", python)
-        units = self._unit_groups(listing)
         for host in plan.hosts:
-            self._add_host(host, group, units, self._sanitize_group_name(listing["partition"]))
+            self._add_host(host, groups)
+        self._refuse_accounts_of_the_name_of_a_group(group)
         # Last: whoever does not find it knows that something went wrong before.
         name = source_variable(listing["organization_id"], source)
         if name in self.inventory.groups["all"].vars:
             raise AnsibleParserError(f"another file named {source} has this organization, too: give it another name")
         self.inventory.set_variable("all", name, source_facts(listing, plan, source, cached=cached))
 
-    def _unit_groups(self, listing: Json) -> dict[str, str]:
+    def _groups(self, listing: Json) -> Groups:
+        accounts = self._sanitize_group_name(self.get_option("accounts_group"))
+        partition = self._sanitize_group_name(listing["partition"])
         if not self.get_option("ou_groups"):
-            return {}
+            return Groups(accounts, partition, {})
         prefix = self.get_option("ou_group_prefix")
         units = Units(listing["root_id"], listing["units"])
-        names, shared = unit_groups(units, prefix, self._sanitize_group_name)
+        reserved = RESERVED_GROUPS | {accounts, partition}
+        names, shared = unit_groups(units, prefix, self._sanitize_group_name, reserved)
         for name in shared:
             self.display.warning(
-                f"several organizational units would be the group {name}: they have their ids in theirs"
+                f"several organizational units would be the group {name}, or it is none of a unit: they have their ids "
+                "in theirs"
             )
-        return names
+        return Groups(accounts, partition, names)
 
-    def _add_host(self, host: Host, group: str, units: dict[str, str], partition: str) -> None:
-        self.inventory.add_host(host.name, group=group)
+    def _refuse_hosts_of_other_accounts(self, plan: Plan) -> None:
+        """Of another file: this one would take its place."""
+        for host in plan.hosts:
+            there = self.inventory.get_host(host.name)
+            account_id = there.vars.get("console_mfa_account_id") if there else None
+            if account_id not in (None, "", host.account_id):
+                raise AnsibleParserError(
+                    f"the host {host.name} is the account {account_id} already, by another source of the inventory, "
+                    f"and would be {host.account_id}: put {{account_id}} or {{partition}} into hostname"
+                )
+
+    def _refuse_accounts_of_the_name_of_a_group(self, accounts: str) -> None:
+        """Whatever has made the group, also another file: where the host was to be, Ansible has put the group."""
+        hosts = self.inventory.groups[accounts].get_hosts()
+        both = sorted(host.name for host in hosts if host.name in self.inventory.groups)
+        if both:
+            raise AnsibleParserError(
+                f"{both[0]} is the name of a host and of a group: put {{account_id}} into hostname, or call the group "
+                "otherwise"
+            )
+
+    def _add_host(self, host: Host, groups: Groups) -> None:
+        self.inventory.add_host(host.name, group=groups.accounts)
         taken_over = {name: self._value(option) for name, option in TAKEN_OVER.items()}
         for name, value in {**host.variables, **{key: one for key, one in taken_over.items() if one}}.items():
             # Nothing of it was written in AWS. Ansible exports what it does not trust in a form that few can read.
             self.inventory.set_variable(host.name, name, trust_as_template(value) if isinstance(value, str) else value)
         self.inventory.set_variable(host.name, ABOUT, host.about)
         if self.get_option("partition_groups"):
-            self.inventory.add_child(self.inventory.add_group(partition), host.name)
-        self._add_to_units([units[unit_id] for unit_id in host.units if unit_id in units], host.name)
+            self.inventory.add_child(self.inventory.add_group(groups.partition), host.name)
+        self._add_to_units([groups.units[unit_id] for unit_id in host.units if unit_id in groups.units], host.name)
         self._construct(host.name)
 
     def _add_to_units(self, groups: list[str], host: str) -> None:

@@ -8,7 +8,7 @@ which accounts are to be hosts, which are left out, and when that was so.
 Ansible goes on where a source of the inventory fails. These say what was expected, so that a run does not go on with
 fewer accounts, and a report names those that are not in it.
 
-Pure but for `account_files`, which lists directories. This module util is PRIVATE to the collection; it can have
+Pure but for `account_files`, which looks at files. This module util is PRIVATE to the collection; it can have
 breaking changes at any time.
 """
 
@@ -19,11 +19,18 @@ import dataclasses
 import datetime as dt
 import os
 import pathlib
+import re
 import typing as t
 
 from ._terminal import terminal_safe
 
 FILES: t.Final = ("aws_accounts.yml", "aws_accounts.yaml")
+
+#: Bytes of any other file of the inventory in which the line of the plugin is looked for.
+LOOKED_AT: t.Final = 65536
+_FOR_THE_PLUGIN: t.Final = re.compile(
+    rb"""(?:^|[{,])\s*["']?plugin["']?\s*:\s*["']?iamguard\.console_mfa\.aws_accounts\b""", re.MULTILINE
+)
 
 
 class LeftOut(t.NamedTuple):
@@ -101,23 +108,46 @@ def _moment(value: object) -> dt.datetime | None:
 # --- before a run ----------------------------------------------------------------------------------------------------
 
 
-def account_files(sources: t.Iterable[str], ignored: t.Callable[[str], bool]) -> list[str]:
-    """The names of the files that are to make accounts, in the sources of an inventory (``-i``).
+def account_files(sources: t.Iterable[str], ignored: t.Callable[[str], bool]) -> tuple[list[str], list[str]]:
+    """The names of the files that are to make accounts, in the sources of an inventory (``-i``), and what is wrong with
+    sources of which Ansible only warns.
 
     :param ignored: whether Ansible passes over a file of a directory, by its name
     """
-    # A list of hosts is no path. Links are not followed to the name of what they lead to: Ansible knows the link's.
-    paths = [pathlib.Path(os.path.expandvars(source)).expanduser() for source in sources if "," not in source]
-    return [name for path in paths for name in _files_at(path, ignored)]
+    # Links are not followed to the name of what they lead to: Ansible knows the link's.
+    paths = [pathlib.Path(os.path.expandvars(source)).expanduser() for source in sources]
+    # What has a comma is a list of hosts, if it is no path.
+    gone = [path for path in paths if "," not in str(path) and not path.name.endswith(FILES) and not path.exists()]
+    found = [one for path in paths if path.exists() or path.name.endswith(FILES) for one in _files_at(path, ignored)]
+    problems = [
+        f"{path}, a source of the inventory (-i), does not exist: the accounts that it has would be missing"
+        for path in gone
+    ]
+    problems += [
+        f"{path.name} of the inventory is for the plugin aws_accounts, which does not take a file of this name: call "
+        f"it {path.stem}.aws_accounts.yml"
+        for path in found
+        if not path.name.endswith(FILES)
+    ]
+    return [path.name for path in found if path.name.endswith(FILES)], problems
 
 
-def _files_at(path: pathlib.Path, ignored: t.Callable[[str], bool]) -> t.Iterator[str]:
+def _files_at(path: pathlib.Path, ignored: t.Callable[[str], bool]) -> t.Iterator[pathlib.Path]:
     if path.is_dir():
         for one in sorted(path.iterdir()):
             if not ignored(one.name):
                 yield from _files_at(one, ignored)
-    elif path.name.endswith(FILES):
-        yield path.name
+    elif path.name.endswith(FILES) or _is_for_the_plugin(path):
+        yield path
+
+
+def _is_for_the_plugin(path: pathlib.Path) -> bool:
+    """Whether a file says so, whatever its name. One that cannot be read is none: Ansible cannot read it either."""
+    try:
+        with path.open("rb") as file:
+            return _FOR_THE_PLUGIN.search(file.read(LOOKED_AT)) is not None
+    except OSError:
+        return False
 
 
 def source_problems(values: t.Iterable[object], files: t.Iterable[str]) -> list[str]:

@@ -19,6 +19,7 @@ import re
 import typing as t
 
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import Json
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._regions import PARTITIONS
 
 SCHEMA: t.Final = 1  # of a listing
 
@@ -27,6 +28,9 @@ STATES: t.Final = ("PENDING_ACTIVATION", "ACTIVE", "SUSPENDED", "PENDING_CLOSURE
 
 #: Names that mean something to Ansible: a host must not have them.
 RESERVED_NAMES: t.Final = frozenset({"all", "ungrouped", "localhost", "127.0.0.1", "::1"})
+
+#: Groups that mean something else than a unit: those of Ansible, and of partitions, of which others have files as well.
+RESERVED_GROUPS: t.Final = frozenset({"all", "ungrouped", *(partition.replace("-", "_") for partition in PARTITIONS)})
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _ROLE_ARN = re.compile(r"arn:[a-z-]+:iam::[0-9]{12}:role/[\x21-\x7e]+")
@@ -163,16 +167,17 @@ def clean_name(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("._-")
 
 
-def host_names(accounts: t.Sequence[Json], template: str) -> dict[str, str]:
+def host_names(accounts: t.Sequence[Json], template: str, groups: t.Container[str] = frozenset()) -> dict[str, str]:
     """Names of hosts by account id.
 
     A name of digits only gets ``account-`` in front (AWX takes such names for numbers); one that two accounts would
-    have, or that means something to Ansible, gets the account's id at its end.
+    have, or that means something to Ansible, gets the account's id at its end. So does that of one of the ``groups``:
+    Ansible would put the group, with all of its hosts, where the host is to be.
     """
     names = {account["account_id"]: _host_name(account, template) for account in accounts}
     counts = collections.Counter(name.lower() for name in names.values())
     for account_id, name in names.items():
-        if counts[name.lower()] > 1 or name.lower() in RESERVED_NAMES:
+        if counts[name.lower()] > 1 or name.lower() in RESERVED_NAMES or name in groups:
             names[account_id] = f"{name}-{account_id}"
     if len({name.lower() for name in names.values()}) < len(names):
         raise OrganizationError("hostname gives two accounts the same name: put {account_id} into it")
@@ -218,16 +223,19 @@ def role_arn(template: str, option: str, account_id: str, partition: str) -> str
     return arn
 
 
-def unit_groups(units: Units, prefix: str, safe: t.Callable[[str], str]) -> tuple[dict[str, str], list[str]]:
-    """Names of groups by the id of a unit, without the root, and the names that more than one unit would have had.
+def unit_groups(
+    units: Units, prefix: str, safe: t.Callable[[str], str], reserved: t.Container[str] = frozenset()
+) -> tuple[dict[str, str], list[str]]:
+    """Names of groups by the id of a unit, without the root, and the names that more than one unit would have had, or
+    that are ``reserved``.
 
     Two units must not become one group, whose policy and decisions would be those of both: each gets its id at the end.
     """
     places = [place for place in units.places.values() if place.names]
     names = {place.id: safe(f"{prefix}{'_'.join(place.names)}") for place in places}
     counts = collections.Counter(names.values())
-    shared = sorted(name for name, count in counts.items() if count > 1)
-    return {unit_id: safe(f"{name}_{unit_id}") if counts[name] > 1 else name for unit_id, name in names.items()}, shared
+    shared = sorted(name for name, count in counts.items() if count > 1 or name in reserved)
+    return {unit_id: safe(f"{name}_{unit_id}") if name in shared else name for unit_id, name in names.items()}, shared
 
 
 # --- hosts -----------------------------------------------------------------------------------------------------------
@@ -289,8 +297,14 @@ class Plan:
     left_out: list[Json]
 
 
-def plan_hosts(listing: Json, filters: Filters, way: Way, hostname: str) -> Plan:
-    """Raises `OrganizationError` where there would be no host, or one that nobody can reach."""
+def plan_hosts(
+    listing: Json, filters: Filters, way: Way, hostname: str, groups: t.Container[str] = frozenset()
+) -> Plan:
+    """Raises `OrganizationError` where there would be no host, or one that nobody can reach.
+
+    :param groups: names of groups, which no host gets
+    """
+    _refuse_what_is_no_word(listing)
     units = Units(listing["root_id"], listing["units"])
     taken, left_out = [], []
     for account in listing["accounts"]:
@@ -307,8 +321,15 @@ def plan_hosts(listing: Json, filters: Filters, way: Way, hostname: str) -> Plan
     for account in taken:
         if account["account_id"] == listing["management_account_id"]:
             _refuse_unreachable_management(listing, way)
-    names = host_names(taken, hostname)
+    names = host_names(taken, hostname, groups)
     return Plan([_host(account, names[account["account_id"]], listing, units, way) for account in taken], left_out)
+
+
+def _refuse_what_is_no_word(listing: Json) -> None:
+    """It becomes part of variables in which Ansible resolves templates, and a cache may be anybody's."""
+    for name in ("region", "partition"):
+        if not re.fullmatch("[a-z0-9-]+", str(listing[name])):
+            raise OrganizationError(f"the {name} {listing[name]!r} is none: read the organization anew (--flush-cache)")
 
 
 def _reason_of_management(account: Json, listing: Json, way: Way) -> str | None:

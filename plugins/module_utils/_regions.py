@@ -22,6 +22,8 @@ _IAM_REGIONS = {
     "aws-iso-f": "us-isof-south-1",
 }
 
+PARTITIONS = tuple(_IAM_REGIONS)
+
 # Where console sign-ins land. In the partition aws: root's in the first; those of IAM users, by the address that they
 # use and by latency, in any of the four (CloudTrail User Guide, console sign-in events). Of other partitions AWS's
 # documents do not say it, so it is every Region that they had when this was written. Whoever uses the address of a

@@ -33,6 +33,8 @@ OTHER_PLACES: t.Final[t.Mapping[str, str | None]] = {
     "console_mfa_signin_sheets_dir": None,
 }
 
+_UNSET: t.Final = object()
+
 Hosts = t.Mapping[str, t.Mapping[str, object]]
 
 
@@ -44,6 +46,24 @@ def run_setting_problems(hosts: Hosts) -> list[str]:
     one = next(iter(hosts.values()))
     problems = setting_problems({name: one[name] for name in OF_THE_RUN if name in one})
     return problems or _report_dir_problems(one.get(REPORT_DIR), hosts)
+
+
+def organization_problems(hosts: t.Iterable[tuple[str, t.Mapping[str, object]]]) -> list[str]:
+    """What is wrong with the variables of sources (`_account_sources`) of each host: which accounts a report misses is
+    for no account to say."""
+    first: tuple[str, t.Mapping[str, object]] | None = None
+    for host, variables in hosts:
+        one, expected = first = first or (host, variables)
+        names = sorted(expected.keys() | variables.keys())
+        name = next((name for name in names if variables.get(name, _UNSET) != expected.get(name, _UNSET)), None)
+        if name is not None:
+            return [
+                terminal_safe(
+                    f"{name} is not the same for {one} and {host}: it says which accounts there are, for all of them. "
+                    "It is for the inventory plugin aws_accounts alone: take it away from groups and hosts."
+                )
+            ]
+    return []
 
 
 def _difference(name: str, hosts: Hosts) -> str | None:

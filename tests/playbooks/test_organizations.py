@@ -196,11 +196,23 @@ def test_a_slice_is_about_its_own_accounts(
     assert validated.rows
     part = SliceOfFleet(fleet.home, fleet.sandbox, fleet.url, {})
     part.cut(listed, one)
-    run = part.run("report_mfa", *(["-e", "console_mfa_slice=true"] if is_told else []))
+    run = part.run("validate_mfa", *(["-e", "console_mfa_slice=true"] if is_told else []))
     assert one in run.output
     assert (f"{other} " in run.output) is not is_told
     assert ("it is not in the group console_mfa_accounts" in run.output) is not is_told
     assert ("left out by the inventory" in run.output) is not is_told
+
+
+def test_the_report_of_the_fleet_is_no_slice(
+    fleet: OrganizationFleet, listed: Json, accounts: dict[str, list[str]]
+) -> None:
+    """It would be content with the accounts that it has, and nobody would miss the others."""
+    part = SliceOfFleet(fleet.home, fleet.sandbox, fleet.url, {})
+    part.cut(listed, accounts["aws"][0])
+    run = part.run("report_mfa", "-e", "console_mfa_slice=yes")
+    assert run.status == 2
+    assert "console_mfa_slice is true, and this is the report of the fleet" in run.output
+    assert "Put the fleet together" not in run.output
 
 
 def test_a_run_does_not_go_on_without_an_organization(fleet: OrganizationFleet) -> None:

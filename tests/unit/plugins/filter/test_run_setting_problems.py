@@ -47,6 +47,22 @@ def test_what_a_run_has_one_of_is_the_same_for_every_account(name: str, one: t.A
     assert problems({name: one}, {name: one}, {name: one}) == problems({name: one})
 
 
+ORGANIZATION = "console_mfa_organization_o_exampleorgid_aws"
+
+
+@pytest.mark.parametrize(
+    "forged", [{ORGANIZATION: {"accounts": ["111111111111"]}}, {f"{ORGANIZATION}_too": {}}, {ORGANIZATION: None}, {}]
+)
+def test_no_account_says_by_itself_which_accounts_there_are(forged: Json) -> None:
+    """The report takes it from one of them."""
+    said = {ORGANIZATION: {"accounts": ["111111111111", "222222222222"]}}
+    first = {} if not forged else {**said, **forged}
+    (problem,) = problems(first, said, said)
+    assert problem.startswith(f"{next(iter(forged), ORGANIZATION)} is not the same for aaa and bad: ")
+    assert len(problems(said, said, first)) == 1
+    assert problems(said, dict(said), said) == []
+
+
 def test_all_settings_that_differ_are_named_and_others_may_differ() -> None:
     found = problems(
         {"console_mfa_fail_on": [], "console_mfa_write_records": True, "console_mfa_time_budget": 1},

@@ -427,12 +427,28 @@ def test_a_cache_of_another_form_is_not_used(inventories: Inventories, tmp_path:
     cache = {"cache": True, "cache_plugin": "jsonfile", "cache_connection": str(tmp_path / "cache")}
     inventories.make(**cache)
     (file,) = (tmp_path / "cache").iterdir()
+    change_cache(file, schema=0)
+    assert facts(inventories.make(**cache))[0]["cached"] is False
+
+
+def change_cache(file: pathlib.Path, **changes: t.Any) -> None:
+    """Of the listing in it."""
     kept = json.loads(file.read_text())
     inner = kept.get("__payload__")
     data = json.loads(inner) if inner else kept
-    data["listing"]["schema"] = 0
+    data["listing"].update(changes)
     file.write_text(json.dumps({**kept, "__payload__": json.dumps(data)} if inner else data))
-    assert facts(inventories.make(**cache))[0]["cached"] is False
+
+
+@pytest.mark.parametrize("name", ["region", "partition"])
+def test_what_a_cache_says_becomes_no_template(inventories: Inventories, tmp_path: pathlib.Path, name: str) -> None:
+    """It may be in a directory of many. The way into an account is made of what Ansible resolves."""
+    cache = {"cache": True, "cache_plugin": "jsonfile", "cache_connection": str(tmp_path / "cache")}
+    inventories.make(**cache)
+    (file,) = (tmp_path / "cache").iterdir()
+    change_cache(file, **{name: "{{ lookup('ansible.builtin.pipe', 'id') }}"})
+    with pytest.raises(AnsibleParserError, match=f"{name} .*is none.*flush-cache"):
+        inventories.make(member_role_arn=None, **cache)
 
 
 # --- names that others have written ---
@@ -469,6 +485,77 @@ def test_units_that_would_be_one_group_are_two(of: Make) -> None:
     assert sorted(map(sorted, alone)) == [[OTHER], [SHOP], [OLD]]
     assert "ou_a_b" not in groups
     assert all(name.isidentifier() and name.isascii() for name in groups)
+
+
+def test_an_account_of_a_groups_name_does_not_become_that_group(of: Make) -> None:
+    """Ansible takes a child of such a name for the group, and whoever may rename an account would decide whose policy
+    holds for others."""
+    units = [{"name": "Strict"}, {"name": "Relaxed"}]
+    accounts = [
+        account_of(ACCOUNT, "m"),
+        account_of(OTHER, "x", ou="Strict"),
+        account_of(SHOP, "ou_Strict", ou="Relaxed"),
+        account_of(OLD, "aws", ou="Relaxed"),
+        account_of(TEST, "console_mfa_accounts", ou="Relaxed"),
+    ]
+    made = of(small(*accounts, ous=units)).make(hostname="{name}")
+    assert members(made, "ou_Strict") == {OTHER}
+    assert members(made, "ou_Relaxed") == {SHOP, OLD, TEST}
+    assert {one: host["host"] for one, host in by_account(made).items() if one not in (ACCOUNT, OTHER)} == {
+        SHOP: f"ou_Strict-{SHOP}",
+        OLD: f"aws-{OLD}",
+        TEST: f"console_mfa_accounts-{TEST}",
+    }
+
+
+def test_two_files_do_not_make_one_host_of_two_accounts(of: Make) -> None:
+    """The second would take the place of the first, with what is left of its variables."""
+    made = [generated_organization(2, 1, partition=partition) for partition in ("aws", "aws-us-gov")]
+    inventories = of(Sandbox.from_scenario(organizations_scenario(*made)))
+    first, second = (one.account_ids[0] for one in made)
+    for account_id in (first, second):
+        inventories.sandbox.control.change_member(account_id, name="Audit")
+    inventories.as_user(made[0].hub_id, HUB_USER)
+    inventory = inventories.make("aws.aws_accounts.yml", hostname="{name}")
+    inventories.as_user(made[1].hub_id, HUB_USER)
+    with pytest.raises(AnsibleParserError, match=f"the host Audit is the account {first} already.* would be {second}"):
+        inventories.make("gov.aws_accounts.yml", inventory, hostname="{name}", region="us-gov-west-1")
+    assert inventory.hosts["Audit"].vars["console_mfa_account_id"] == first
+
+
+def test_an_account_of_the_name_of_a_group_that_is_made_of_others_is_refused(of: Make) -> None:
+    accounts = [account_of(ACCOUNT, "env_test"), account_of(TEST, "Test", tags={"Environment": "test"})]
+    inventories = of(small(*accounts))
+    keyed = [{"key": "console_mfa_aws_account.tags.Environment", "prefix": "env"}]
+    with pytest.raises(AnsibleParserError, match=r"env_test is the name of a host and of a group: put \{account_id\}"):
+        inventories.make(hostname="{name}", keyed_groups=keyed)
+    assert members(inventories.make(keyed_groups=keyed), "env_test") == {TEST}
+
+
+def test_a_unit_does_not_become_a_group_that_means_something_else(of: Make) -> None:
+    units = [
+        {"name": "aws_us_gov"},
+        {"name": "console-mfa accounts"},
+        {"name": "all"},
+        {"name": "ok", "ous": [{"name": "x"}]},
+    ]
+    accounts = [
+        account_of(ACCOUNT, "m"),
+        account_of(OTHER, "a", ou="aws_us_gov"),
+        account_of(SHOP, "b", ou="console-mfa accounts"),
+        account_of(OLD, "c", ou="all"),
+        account_of(TEST, "d", ou="ok/x"),
+    ]
+    made = of(small(*accounts, ous=units)).make(ou_group_prefix="")
+    assert "aws_us_gov" not in made.groups
+    assert made.groups["console_mfa_accounts"].parent_groups == [made.groups["all"]]
+    alone = {name: members(made, name) for name in made.groups if re.search("_ou_", name)}
+    assert sorted((name.split("_ou_")[0], *found) for name, found in alone.items()) == [
+        ("all", OLD),
+        ("aws_us_gov", OTHER),
+        ("console_mfa_accounts", SHOP),
+    ]
+    assert members(made, "ok") == members(made, "ok_x") == {TEST}
 
 
 # --- what can be copied ---

@@ -94,7 +94,7 @@ def test_files_are_looked_for_where_ansible_does(inventory: pathlib.Path) -> Non
     assert [problem.split()[0] for problem in found] == ["aws.aws_accounts.yml", "gov.aws_accounts.yaml"]
     named = account_source_problems([], [str(inventory / "aws.aws_accounts.yml"), str(inventory / "hosts.yml")])
     assert [problem.split()[0] for problem in named] == ["aws.aws_accounts.yml"]
-    assert account_source_problems([value()], ["nothing/here"]) == []
+    assert account_source_problems([value()], [str(inventory / "hosts.yml")]) == []
 
 
 def test_a_link_has_its_own_name(inventory: pathlib.Path) -> None:
@@ -102,6 +102,42 @@ def test_a_link_has_its_own_name(inventory: pathlib.Path) -> None:
     (inventory / "elsewhere" / "link.aws_accounts.yml").symlink_to(inventory / "hosts.yml")
     (problem,) = account_source_problems([], [str(inventory / "elsewhere")])
     assert problem.startswith("link.aws_accounts.yml of the inventory gave no accounts")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "plugin: iamguard.console_mfa.aws_accounts\nregion: eu-central-1\n",
+        "---\nregion: eu-central-1\n'plugin' : \"iamguard.console_mfa.aws_accounts\" # ours\n",
+        '{"region": "eu-central-1", "plugin": "iamguard.console_mfa.aws_accounts"}',
+    ],
+)
+def test_a_file_for_the_plugin_is_one_whatever_its_name(tmp_path: pathlib.Path, text: str) -> None:
+    """The plugin does not take it, so Ansible warns, and goes on without."""
+    (tmp_path / "organization.yml").write_text(text, encoding="utf-8")
+    (tmp_path / "hosts.yml").write_text("all: # plugin: amazon.aws.aws_ec2\n", encoding="utf-8")
+    (tmp_path / "names.ini").write_bytes(b"\xff\x00 iamguard")
+    for source in (tmp_path, tmp_path / "organization.yml"):
+        (problem,) = account_source_problems([value()], [str(source)])
+        assert problem.startswith(
+            "organization.yml of the inventory is for the plugin aws_accounts, which does not take"
+        )
+        assert "organization.aws_accounts.yml" in problem
+
+
+def test_a_source_with_a_comma_in_its_path_is_one_where_it_exists(tmp_path: pathlib.Path) -> None:
+    """So Ansible reads it."""
+    (tmp_path / "a,b").mkdir()
+    (tmp_path / "a,b" / "aws.aws_accounts.yml").touch()
+    assert len(account_source_problems([], [str(tmp_path / "a,b")])) == 1
+
+
+def test_a_source_that_does_not_exist_is_named(tmp_path: pathlib.Path) -> None:
+    """Ansible warns of it, and goes on with the accounts of other sources."""
+    (tmp_path / "hosts.yml").touch()
+    (problem,) = account_source_problems([], [str(tmp_path / "hosts.yml"), str(tmp_path / "gov")])
+    assert problem.startswith(f"{tmp_path}/gov, a source of the inventory (-i), does not exist")
+    assert account_source_problems([], [str(tmp_path / "hosts.yml"), "one,", "localhost,two"]) == []
 
 
 @pytest.mark.parametrize("arguments", [(None, []), ([], None), ([], "x")])
