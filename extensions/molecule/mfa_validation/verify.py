@@ -97,6 +97,11 @@ TESTS = {"grace/with_mfa": "open", "ivan/with_mfa": "open", "ivan/wrong_code": "
 SECOND_TESTS = TESTS | {"ivan/with_mfa": "confirmed", "grace/with_mfa": "unconfirmed"}
 
 
+# The account whose sign-ins are in a file: one, and it is known that there is no other.
+IN_A_FILE = "444455556666"
+FILE_EVIDENCE = {"vault": "proven"}
+
+
 def check_evidence(name: str, record: dict[str, t.Any], evidence: dict[str, str]) -> None:
     """Who signed in has evidence, and nobody else; who did so without MFA is a gap."""
     told = {finding["user_name"]: finding["evidence"]["evidence"] for finding in record["judgement"]["findings"]}
@@ -159,6 +164,10 @@ def main(store: str, account_id: str, role_arn: str, external_id: str) -> None:
         check_tests(pathlib.Path(store), account_id)
         for path, record in zip(paths, (checked, first, second), strict=True):
             check_reading(path.name, record)
+    if account_id == IN_A_FILE:
+        for path, record in zip(paths, (checked, first, second), strict=True):
+            check_evidence(path.name, record, FILE_EVIDENCE)
+            check(f"where sign-ins of {path.name} are from", "files", record["facts"]["sign_ins"]["events_from"])
     check(
         "since when changes are told of in the second run",
         first["facts"]["console_users"]["source"]["read_at"],
