@@ -17,6 +17,8 @@ import yaml
 from benchmark import budget
 from benchmark.accounts import facts_of
 
+from ansible_collections.iamguard.console_mfa.plugins.inventory import aws_accounts
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._organization_accounts import SOURCE_VARIABLE
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._verdict import Verdict
 from sandbox.generator import generated_account
 from support import cloudformation, reports
@@ -115,7 +117,10 @@ def test_the_choices_of_the_awx_guide_are_those_of_the_settings() -> None:
         assert not value or value == "none" or f"{name} == '{value}'" in configured
 
 
-@pytest.mark.parametrize("guide", ["awx_guide", "audit_guide", "operations_guide", "troubleshooting"])
+@pytest.mark.parametrize(
+    "guide",
+    ["awx_guide", "audit_guide", "hub_guide", "operations_guide", "organizations_guide", "troubleshooting"],
+)
 def test_variables_that_a_guide_names_are_those_of_the_collection(guide: str) -> None:
     places = ["roles/*/defaults/main.yml", "playbooks/fleet/*.yml", "playbooks/*.yml"]
     known = {
@@ -125,6 +130,8 @@ def test_variables_that_a_guide_names_are_those_of_the_collection(guide: str) ->
         for name in re.findall(r"\bconsole_mfa_[a-z_]+", path.read_text(encoding="utf-8"))
     }
     inner = {"console_mfa_validation", "console_mfa_accounts", "console_mfa_record"}
+    # Of the inventory plugin; and a level of decisions, which is the name of a group.
+    inner |= {aws_accounts.ABOUT, SOURCE_VARIABLE.rstrip("_"), "console_mfa_exceptions_ou"}
     named = set(re.findall(r"\bconsole_mfa_[a-z_]*[a-z]", text_of(guide)))
     assert named - known - inner == set()
 
