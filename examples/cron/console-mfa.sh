@@ -23,6 +23,9 @@ started=$(date -u +%Y-%m-%dT%H:%M:%SZ)
 log=$PWD/log/$(date -u +%Y%m%d).log
 mkdir -p log report
 
+# Ansible only warns of a file of the inventory that it cannot read, and the accounts in it would be in no report.
+export ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED=true
+
 # It is interrupted as by Ctrl-C, and what was recorded until then stays.
 status=0
 timeout --signal=INT --kill-after=5m "${CONSOLE_MFA_TIMEOUT:-4h}" \

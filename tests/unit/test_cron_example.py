@@ -13,6 +13,7 @@ import json
 import os
 import pathlib
 import subprocess
+import sys
 import typing as t
 
 import pytest
@@ -64,6 +65,20 @@ def test_a_green_run_says_nothing(home: pathlib.Path) -> None:
         "--extra-vars",
         f"console_mfa_report_dir={home}/report",
     ]
+
+
+def test_an_inventory_that_is_read_in_part_is_none(home: pathlib.Path) -> None:
+    """Held against Ansible itself: one of two files is damaged."""
+    inventory = home / "inventory"
+    inventory.mkdir()
+    (inventory / "hosts.yml").write_text("console_mfa_accounts: {hosts: {production: }}\n")
+    (inventory / "more.yml").write_text("console_mfa_accounts: {hosts: {staging: }\n")
+    program = pathlib.Path(sys.executable).with_name("ansible-inventory")
+    playbook(home, report(NEW), f'exec {sys.executable} {program} --inventory "$2" --list')
+    done = run(home)
+    assert done.returncode not in (0, 75)
+    (log,) = (home / "log").iterdir()
+    assert "more.yml" in log.read_text()
 
 
 def test_a_red_run_is_told_in_short_and_keeps_its_status(home: pathlib.Path) -> None:
