@@ -229,9 +229,9 @@ def _old_list(source: AccountSource, asked: _Asked) -> Row | None:
 
 
 def source_lines(sources: t.Iterable[AccountSource], now: dt.datetime) -> list[str]:
-    """Return of each organization how many of its accounts are in the inventory, and how old that is."""
+    """Return of each organization how many of its accounts are to be hosts, and how old that is."""
     return [
-        f"{source.counted} ({source.partition}) are in the inventory, listed {_how_long_ago(source, now)}"
+        f"{source.counted} ({source.partition}) are to be hosts, listed {_how_long_ago(source, now)}"
         + (", from a cache" if source.cached else "")
         for source in sources
     ]

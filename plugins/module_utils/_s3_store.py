@@ -26,8 +26,10 @@ try:
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
     from botocore.parsers import ResponseParserError
+    from urllib3.exceptions import HTTPError
 
-    S3_ERRORS: tuple[type[Exception], ...] = (BotoCoreError, ClientError, ResponseParserError)
+    # While a body is read, botocore hands on what urllib3 raises, but for what it turns into errors of its own.
+    S3_ERRORS: tuple[type[Exception], ...] = (BotoCoreError, ClientError, ResponseParserError, HTTPError)
 except ImportError:  # a directory store needs no boto3, and connect() refuses without it
     S3_ERRORS = ()
 

@@ -87,7 +87,7 @@ def test_every_module_takes_what_it_is_given(made: awx.Run, with_pods: awx.Run) 
     }
     assert {call.module for call in made.calls} == wanted
     assert {call.module for call in with_pods.calls} == wanted - {"credential", "credential_type"} | {"instance_group"}
-    everything = [*PURPOSES, "check policy", "validate", "report"]
+    everything = [*PURPOSES, "check policy", "validate", "report", "nightly report"]
     assert set(of(made, "job_template")) == {f"Console MFA {name}" for name in everything}
 
 
@@ -104,7 +104,7 @@ def test_awx_has_it_all_afterwards(api: AwxApi, made: awx.Run) -> None:
     assert [one["variable"] for one in api.surveys[enroll["id"]]["spec"]] == list(questions(made, "Console MFA enroll"))
     nodes = {found["identifier"]: found for found in api.objects["workflow_job_template_nodes"].values()}
     assert api.associated[f"{nodes['validate']['url']}always_nodes/"] == [nodes["report"]["id"]]
-    report = api.named("job_templates")["Console MFA report"]
+    report = api.named("job_templates")["Console MFA nightly report"]
     assert nodes["report"]["unified_job_template"] == report["id"]
     nightly = api.named("schedules")["Console MFA nightly"]
     assert nightly["unified_job_template"] == api.named("workflow_job_templates")["Console MFA nightly"]["id"]
@@ -232,7 +232,8 @@ def test_the_accounts_of_an_organization_are_asked_for_in_words_of_the_plugin() 
 def test_the_report_is_whole_and_comes_after_the_slices_in_any_case(made: awx.Run) -> None:
     templates = of(made, "job_template")
     assert templates["Console MFA validate"]["job_slice_count"] > 1
-    assert templates["Console MFA report"]["job_slice_count"] == 1
+    for name in ("Console MFA report", "Console MFA nightly report"):
+        assert (templates[name]["job_slice_count"], templates[name]["playbook"]) == (1, "report.yml")
     sliced = {
         name for name, arguments in templates.items() if (arguments.get("extra_vars") or {}).get("console_mfa_slice")
     }
@@ -246,9 +247,19 @@ def test_the_report_is_whole_and_comes_after_the_slices_in_any_case(made: awx.Ru
         if call.module == "workflow_job_template_node"
     }
     assert nodes["validate"]["unified_job_template"] == "Console MFA validate"
-    assert nodes["report"]["unified_job_template"] == "Console MFA report"
+    assert nodes["report"]["unified_job_template"] == "Console MFA nightly report"
     assert nodes["validate"]["always_nodes"] == ["report"]
     assert not [node for node in nodes.values() if node.get("success_nodes") or node.get("failure_nodes")]
+
+
+def test_a_slice_that_was_killed_tonight_does_not_leave_the_green_of_last_night(made: awx.Run) -> None:
+    """The report follows in any case, so that AWX takes the workflow for good where the report is."""
+    templates = of(made, "job_template")
+    assert "FREQ=DAILY;INTERVAL=1" in of(made, "schedule")["Console MFA nightly"]["rrule"]
+    longest = templates["Console MFA validate"]["timeout"] / 3600
+    age = templates["Console MFA nightly report"]["extra_vars"]["console_mfa_max_record_age"]
+    assert longest < age < 24 - longest
+    assert "console_mfa_max_record_age" not in templates["Console MFA report"]["extra_vars"]
 
 
 def test_nobody_who_launches_can_leave_out_what_makes_a_job_fail(made: awx.Run) -> None:
@@ -271,7 +282,12 @@ def test_what_changes_something_is_in_no_schedule_and_no_workflow(made: awx.Run)
         for call in made.calls
         if call.module in {"schedule", "workflow_job_template_node"}
     }
-    assert launched == {"Console MFA nightly", "Console MFA audit", "Console MFA validate", "Console MFA report"}
+    assert launched == {
+        "Console MFA nightly",
+        "Console MFA audit",
+        "Console MFA validate",
+        "Console MFA nightly report",
+    }
 
 
 PURPOSE_OF = {"Console MFA enroll": "enroll", "Console MFA remove": "remove"}

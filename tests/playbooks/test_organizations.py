@@ -181,7 +181,7 @@ def test_every_account_is_read_and_who_is_left_out_is_named(
         f"left out by the inventory ({partition}.aws_accounts.yml): its state is SUSPENDED, not ACTIVE"
         for partition in PARTITIONS
     }
-    assert "2 of 3 accounts of the organization o-generatedaws (aws) are in the inventory, listed" in validated.output
+    assert "2 of 3 accounts of the organization o-generatedaws (aws) are to be hosts, listed" in validated.output
     summary = json.loads((fleet.home / "report" / "summary.json").read_text(encoding="utf-8"))
     assert {one["source"] for one in summary["organizations"]} == {f"{one}.aws_accounts.yml" for one in PARTITIONS}
     assert not fleet.obeyed

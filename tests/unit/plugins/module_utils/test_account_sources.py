@@ -236,7 +236,7 @@ def test_the_age_of_a_list_shows_even_where_it_is_good() -> None:
     assert problems == []
     assert _report.source_lines(sources, NOW) == [
         (
-            "2 of 3 accounts of the organization o-exampleorgid (aws) are in the inventory, listed 60 min ago"
+            "2 of 3 accounts of the organization o-exampleorgid (aws) are to be hosts, listed 60 min ago"
             " (2026-11-24T11:00:00Z), from a cache"
         )
     ]

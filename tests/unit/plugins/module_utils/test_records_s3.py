@@ -13,6 +13,7 @@ import botocore.endpoint
 import botocore.exceptions
 import botocore.parsers
 import pytest
+import urllib3.exceptions
 
 from ansible_collections.iamguard.console_mfa.plugins.module_utils import _s3_store
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._records import (
@@ -427,6 +428,18 @@ def test_what_botocore_says_of_an_answer_that_it_cannot_read_is_not_repeated(sto
     with pytest.raises(StoreError, match="ResponseParserError: the answer cannot be read") as caught:
         store.names(SHELF)
     assert "SECRET" not in str(caught.value)
+
+
+def test_a_body_that_cannot_be_decrypted_is_an_error_of_the_store(store, monkeypatch):
+    """botocore does not know what urllib3 says of TLS then, and without a store there would be no report at all."""
+    store.write_once(SHELF, NAME, b"{}\n")
+
+    def broken(_body: t.Any, amt: int | None = None) -> bytes:
+        raise urllib3.exceptions.SSLError("decryption failed or bad record mac")
+
+    monkeypatch.setattr("botocore.response.StreamingBody.read", broken)
+    with pytest.raises(StoreError, match="GetObject failed: SSLError: decryption failed"):
+        store.read(SHELF, NAME)
 
 
 def test_half_a_record_is_not_read_as_a_record(store, sandbox):

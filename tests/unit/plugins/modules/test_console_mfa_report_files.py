@@ -664,7 +664,7 @@ def test_what_an_organization_leaves_out_is_in_every_file(place: Place) -> None:
     (row_,) = (row for row in found["accounts"] if row["account_id"] == STAGING)
     note = "left out by the inventory (aws.aws_accounts.yml): its state is SUSPENDED, not ACTIVE"
     assert (row_["status"], row_["note"]) == ("left_out", note)
-    assert "1 of 2 accounts of the organization o-exampleorgid (aws) are in the inventory" in "\n".join(found["text"])
+    assert "1 of 2 accounts of the organization o-exampleorgid (aws) are to be hosts" in "\n".join(found["text"])
     summary = place.summary()
     assert [one["note"] for one in summary["accounts"] if one["account_id"] == STAGING] == [note]
     assert summary["organizations"] == found["organizations"]
