@@ -26,11 +26,13 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._enroll_optio
     secret_settings,
 )
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._enroll_users import (
+    Entry,
     enroll_users,
     problems_of,
     read_entries,
     refuse_all,
     refuse_by_problems,
+    with_seeds,
 )
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._enrollment import Extras, enroll, refused
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._iam_api import AwsCallError
@@ -39,6 +41,7 @@ from ansible_collections.iamguard.console_mfa.plugins.module_utils._observe impo
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._seed_delivery import Channel
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._seed_file import FileChannel
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._seed_secret import SecretChannel
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._seed_sweep import NOT_LOOKED, clear_seeds
 
 
 def run(module: t.Any) -> Json:
@@ -70,6 +73,13 @@ def run(module: t.Any) -> Json:
 
 def run_users(module: t.Any) -> Json:
     """As `run`, for many users of an account."""
+    answer = _run_users(module)
+    if module.params["clear_seeds"] and "seeds" not in answer:
+        answer["seeds"] = {"cleared": [], "error": f"{NOT_LOOKED}: {answer['msg']}"}
+    return answer
+
+
+def _run_users(module: t.Any) -> Json:
     params = module.params
     hide_misplaced_codes(params["enrollments"], module.no_log_values.add)
     entries = read_entries(params)
@@ -91,8 +101,17 @@ def run_users(module: t.Any) -> Json:
     clock = Clock(now=connection.now)
     site = site_of(connection, params, clock, module.no_log_values.add)
     budget = Budget(params["time_budget"], clock)
-    answer = enroll_users(site, entries, budget, check_mode=module.check_mode)
+    answer = enroll_and_clear(site, params, entries, budget, check_mode=module.check_mode)
     return answer | {"source": _source(connection, read_at)}
+
+
+def enroll_and_clear(site: Site, params: Json, entries: t.Sequence[Entry], budget: Budget, *, check_mode: bool) -> Json:
+    """The enrollments, and then, if that is asked for, the keys that are of no use any more: codes do not wait."""
+    answer = enroll_users(site, entries, budget, check_mode=check_mode)
+    if not params["clear_seeds"] or not isinstance(site.channel, FileChannel):
+        return answer
+    ttl = dt.timedelta(hours=params["prepare_ttl_hours"])
+    return with_seeds(answer, clear_seeds(site, site.channel, ttl, check_mode=check_mode))
 
 
 def site_of(connection: _connection.Connection, params: Json, clock: Clock, hide: t.Callable[[str], None]) -> Site:

@@ -39,6 +39,7 @@ ENROLLING_USERS: t.Final[Json] = {
         "options": {**OF_USER, "device_name": {"type": "str"}},
     },
     "time_budget": {"type": "int", "default": 900},
+    "clear_seeds": {"type": "bool", "default": False},
 }
 
 # Who meets one of these meets it with every further user.
@@ -113,8 +114,11 @@ def problems_of(
 ) -> Problems:
     """All that is known to be wrong without AWS."""
     of_all = problems_of_account(params)
-    if not entries:
+    clears = params["clear_seeds"]
+    if not entries and not clears:
         of_all.append("enrollments is empty: name a user at least, or leave the task out")
+    if clears and (params["seed_delivery"] or {}).get("kind") != "file":
+        of_all.append("clear_seeds is for keys in files: it needs seed_delivery of the kind file")
     if params["time_budget"] < 1:
         of_all.append("time_budget must be 1 or more (seconds)")
     of_entries: dict[int, list[str]] = {}
@@ -201,6 +205,24 @@ def enroll_users(site: Site, entries: t.Sequence[Entry], budget: Budget, *, chec
         reasons = "; ".join(f"{item['user_name']}: {item['reason']}" for item in failed)
         text = f"account {account_id}: {len(failed)} of {len(items)} enrollments failed: {reasons}"
         answer |= {"failed": True, "msg": f"{text}. What to do next is with each of them in enrollments (follow_up)."}
+    return answer
+
+
+def with_seeds(answer: Json, seeds: Json) -> Json:
+    """The answer together with what came of clearing away keys, as `clear_seeds` says it."""
+    done = [row for row in seeds["cleared"] if row["error"] is None]
+    problems = [f"{row['location']}: {row['error']}" for row in seeds["cleared"] if row["error"]]
+    problems += [seeds["error"]] if seeds["error"] else []
+    before = {row["location"]: f"a key that is of no use ({row['why']})" for row in done}
+    answer = {
+        **answer,
+        "seeds": seeds,
+        "changed": answer["changed"] or bool(done),
+        "diff": {"before": answer["diff"]["before"] | before, "after": answer["diff"]["after"]},
+    }
+    if problems:
+        said = [answer["msg"]] if "msg" in answer else []
+        answer |= {"failed": True, "msg": " ".join([*said, *(f"{text.rstrip('.')}." for text in problems)])}
     return answer
 
 

@@ -17,16 +17,20 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import datetime as dt
 import errno
 import json
 import os
 import pathlib
+import re
 import secrets
 import stat
+import time
 import typing as t
 
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._enroll_plan import Held
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._files import closing, names_in
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._model import parse_iso
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._seed_delivery import (
     DeliveryConflict,
     DeliveryError,
@@ -40,7 +44,21 @@ FILE_MODE: t.Final = 0o600
 DIRECTORY_MODE: t.Final = 0o700
 PAGE, PICTURE, DEVICE = "enroll.html", "qr.png", "device.json"
 _UNFINISHED: t.Final = ".tmp-"
+# USERID.USERNAME, or .tmp-USERID.RANDOM; a UserId is of capital letters and digits.
+_NAME: t.Final = re.compile(rf"(?:{re.escape(_UNFINISHED)}(?=[A-Z0-9]+\.[0-9a-f]{{16}}$))?([A-Z0-9]{{16,128}})\..+")
 _FOLLOW_NOTHING = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+@dataclasses.dataclass(frozen=True)
+class Delivery:
+    """What was delivered to one user. Where that is not whole, ``held`` has no nonce, and ``valid_until`` is None.
+    ``age``: since it was last written, by this machine's clock."""
+
+    user_id: str
+    name: str  # of its directory
+    held: Held
+    valid_until: dt.datetime | None
+    age: dt.timedelta
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,16 +75,16 @@ class FileChannel:
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
             if found == pathlib.Path(self.directory):
                 _check_private(found)
-                with self._account(recipient, make=False):
+                with self._account(recipient.account_id, make=False):
                     pass
 
     def held(self, recipient: Recipient) -> tuple[Held, ...]:
-        with self._errors("read"), self._account(recipient, make=False) as account:
+        with self._errors("read"), self._account(recipient.account_id, make=False) as account:
             names = _of_user(account, recipient)
-            return tuple(_read_held(account, name, self._location(recipient, name)) for name in names)
+            return tuple(_read_held(account, name, self._location(recipient.account_id, name)) for name in names)
 
     def seed(self, recipient: Recipient, held: Held) -> Seed | None:
-        with self._errors("read"), self._account(recipient, make=False) as account:
+        with self._errors("read"), self._account(recipient.account_id, make=False) as account:
             for name in _of_user(account, recipient):
                 known = _read_device(account, name)
                 if held.nonce is not None and known.get("nonce") == held.nonce:
@@ -76,25 +94,39 @@ class FileChannel:
     def deliver(self, package: Package) -> str:
         recipient = package.recipient
         name = f"{recipient.user_id}.{recipient.user_name}"
-        with self._errors("write"), self._account(recipient, make=True) as account:
+        with self._errors("write"), self._account(recipient.account_id, make=True) as account:
+            location = self._location(recipient.account_id, name)
             if _of_user(account, recipient):
                 raise DeliveryConflict(
-                    "delivery_conflict",
-                    f"{self._location(recipient, name)} holds a seed that another run has put there just now",
+                    "delivery_conflict", f"{location} holds a seed that another run has put there just now"
                 )
             _write_whole(account, name, f"{_UNFINISHED}{recipient.user_id}.", _files(package))
-        return self._location(recipient, name)
+        return location
 
     def revoke(self, recipient: Recipient, held: Held) -> None:
-        with self._errors("remove"), self._account(recipient, make=False) as account:
+        with self._errors("remove"), self._account(recipient.account_id, make=False) as account:
             for name in _of_user(account, recipient):
-                location = self._location(recipient, name)
+                location = self._location(recipient.account_id, name)
                 # The same place may hold another run's delivery by now.
                 if location == held.location and _read_held(account, name, location) == held:
                     _remove(account, name)
 
-    def _location(self, recipient: Recipient, name: str) -> str:
-        return str(pathlib.PurePath(self.directory, recipient.account_id, name))
+    def deliveries(self, account_id: str) -> tuple[Delivery, ...]:
+        """What there is of all users of the account. What does not have the form of a delivery is not ours."""
+        with self._errors("read"), self._account(account_id, make=False) as account:
+            names = names_in(account) if account >= 0 else []
+            found = (_read_delivery(account, name, self._location(account_id, name)) for name in names)
+            return tuple(delivery for delivery in found if delivery)
+
+    def remove(self, account_id: str, delivery: Delivery) -> None:
+        """Removes the delivery, unless another one has its place by now. Content if it is gone already."""
+        with self._errors("remove"), self._account(account_id, make=False) as account:
+            now = _read_delivery(account, delivery.name, delivery.held.location) if account >= 0 else None
+            if now is not None and now.held == delivery.held:
+                _remove(account, delivery.name)
+
+    def _location(self, account_id: str, name: str) -> str:
+        return str(pathlib.PurePath(self.directory, account_id, name))
 
     def _nearest(self) -> pathlib.Path:
         """The directory, or the deepest one above it that exists."""
@@ -104,7 +136,7 @@ class FileChannel:
         return path
 
     @contextlib.contextmanager
-    def _account(self, recipient: Recipient, *, make: bool) -> t.Iterator[int]:
+    def _account(self, account_id: str, *, make: bool) -> t.Iterator[int]:
         """The account's directory, open; -1 if there is none."""
         root = pathlib.Path(self.directory)
         if make and not root.is_dir():
@@ -116,9 +148,9 @@ class FileChannel:
         with closing(os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)) as above:
             if make:
                 with contextlib.suppress(FileExistsError):
-                    os.mkdir(recipient.account_id, DIRECTORY_MODE, dir_fd=above)
+                    os.mkdir(account_id, DIRECTORY_MODE, dir_fd=above)
             try:
-                account = os.open(recipient.account_id, _FOLLOW_NOTHING, dir_fd=above)
+                account = os.open(account_id, _FOLLOW_NOTHING, dir_fd=above)
             except FileNotFoundError:
                 yield -1
                 return
@@ -241,6 +273,33 @@ def _read_held(account: int, name: str, location: str) -> Held:
     serial, nonce = known.get("serial_number"), known.get("nonce")
     whole = isinstance(serial, str) and isinstance(nonce, str) and _seed_or_none(known.get("key")) is not None
     return Held(serial, nonce, location) if whole else Held(None, None, location)
+
+
+def _read_delivery(account: int, name: str, location: str) -> Delivery | None:
+    """None: it is gone, or nothing that was written here. A link is not followed."""
+    form = _NAME.fullmatch(name)
+    if form is None:
+        return None
+    try:
+        with closing(os.open(name, _FOLLOW_NOTHING, dir_fd=account)) as directory:
+            written = os.fstat(directory).st_mtime
+            ours = set(names_in(directory)) <= {PAGE, PICTURE, DEVICE}
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ELOOP, errno.ENOTDIR):
+            return None
+        raise
+    if not ours:
+        return None
+    known, held = _read_device(account, name), _read_held(account, name, location)
+    valid_until = _time_or_none(known.get("valid_until")) if held.nonce else None
+    return Delivery(form[1], name, held, valid_until, dt.timedelta(seconds=time.time() - written))
+
+
+def _time_or_none(text: object) -> dt.datetime | None:
+    try:
+        return parse_iso(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
 
 
 def _seed_or_none(text: object) -> Seed | None:

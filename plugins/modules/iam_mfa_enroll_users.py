@@ -22,13 +22,15 @@ description:
     message names everything that is wrong.
   - The unassigned virtual devices of the account are listed once for all. To prepare a user then takes 6 requests to
     IAM, and 4 if the user is prepared already; with a secret, 3 more to Secrets Manager, or 1.
+  - With O(clear_seeds), the keys that are of no use any more are removed afterwards, whoever's they are. That takes one
+    more request to IAM where there are keys, and one for each key whose device has expired or is gone.
   - Nothing that is secret is returned, logged or put into a diff.
 author:
   - iamguard.console_mfa contributors (@iamguard)
 options:
   enrollments:
     description:
-      - What is wanted, a user and device each. It may not be empty.
+      - What is wanted, a user and device each. It may be empty only with O(clear_seeds).
       - A user may be in it twice for different kinds or states only, and a serial number once. In check mode, each of
         them is judged by what there is now.
     type: list
@@ -115,6 +117,18 @@ options:
       - After so many seconds, no further user is begun. The rest has failed then, with the code V(not_started).
     type: int
     default: 900
+  clear_seeds:
+    description:
+      - Removes each key in the account's part of O(seed_delivery.directory) whose device is enabled, has expired or is
+        gone, as a run may leave it that is killed. It is done after O(enrollments).
+      - A device has expired when the time is over that its user was told, and O(prepare_ttl_hours) too.
+      - A key stays while its device can be enabled, and if AWS could not be asked about it. A key whose device is gone,
+        and one that is not there as a whole, stay for an hour, since another run may be at work.
+      - Only what has the form of a delivery of this collection is looked at.
+      - Needs O(seed_delivery.kind=file), and of permissions C(iam:ListVirtualMFADevices) and C(iam:ListMFADeviceTags).
+        Secrets of Secrets Manager are not looked for.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
@@ -185,9 +199,44 @@ EXAMPLES = r"""
   no_log: true
   vars:
     ansible_pipelining: true
+
+- name: Remove the keys that killed runs have left
+  iamguard.console_mfa.iam_mfa_enroll_users:
+    account_id: "111122223333"
+    region: eu-central-1
+    seed_delivery:
+      kind: file
+      directory: /home/ops/mfa-seeds
+    enrollments: []
+    clear_seeds: true
 """
 
 RETURN = r"""
+seeds:
+  description: What came of O(clear_seeds).
+  returned: with O(clear_seeds)
+  type: dict
+  sample:
+    cleared:
+      - user_id: AIDAEXAMPLEBOB0000001
+        serial_number: arn:aws:iam::111122223333:mfa/iamguard/AIDAEXAMPLEBOB0000001/bob
+        location: /home/ops/mfa-seeds/111122223333/AIDAEXAMPLEBOB0000001.bob
+        why: enabled
+        error: null
+    error: null
+  contains:
+    cleared:
+      description:
+        - The keys that were removed, or would be in check mode. Nothing in it is secret.
+        - C(why) is V(enabled), V(expired), V(gone) or V(cut_short); with the last one, the C(serial_number) is null.
+        - Where C(error) is not null, the key is still there, and the task fails.
+      returned: always
+      type: list
+      elements: dict
+    error:
+      description: Why it could not be told of every key whether it is of use; the task fails then. Null where it could.
+      returned: always
+      type: str
 enrollments:
   description:
     - What came of each, in the order given. Nothing in it is secret.

@@ -70,6 +70,28 @@ def test_killed_after_each_call_the_next_run_ends_right(tmp_path: pathlib.Path, 
         assert reached == undisturbed, nth
 
 
+def test_the_key_that_a_killed_run_has_left_is_removed_by_the_next_one_for_whomever(tmp_path: pathlib.Path) -> None:
+    """The next run has nothing to do for the user, who is done. Killed before that, the key is still needed."""
+    nth, kept = 0, []
+    while not kept or kept[-1]:
+        nth += 1
+        desk = KillableEnrolling(tmp_path / str(nth) / "seeds")
+        desk.prepare()
+        (serial,) = desk.unassigned()
+        pair = desk.phone(serial).pair()
+        codes = {"authentication_codes": pair.codes, "codes_read_at": pair.read_at.isoformat()}
+        entry = {"user_name": "alice", "state": "enabled", **codes}
+        assert killed_after(desk, nth, lambda at, entry=entry: at.run_users(entry))
+        assert desk.files(), nth
+        enabled = desk.devices() == [serial]
+        answer = desk.run_users(clear_seeds=True)
+        assert ("failed" in answer, len(answer["seeds"]["cleared"])) == (False, int(enabled))
+        kept.append(bool(desk.files()))
+        assert kept[-1] is not enabled, nth
+        check_delivered_seed(desk)
+    assert nth > 5
+
+
 def test_killed_while_several_users_are_prepared_the_next_run_does_the_rest(tmp_path: pathlib.Path) -> None:
     nth, killed = 0, True
     while killed:

@@ -15,14 +15,14 @@ import typing as t
 import botocore.config
 
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._connection import CallLog, Connection
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._enroll_module import site_of
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._enroll_module import enroll_and_clear, site_of
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._enroll_options import (
     ENROLLING,
     OF_ACCOUNT,
     OF_USER,
     read_wanted,
 )
-from ansible_collections.iamguard.console_mfa.plugins.module_utils._enroll_users import enroll_users, read_entries
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._enroll_users import read_entries
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._enrollment import Extras, enroll
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._observe import Budget, Clock
 from sandbox import Sandbox
@@ -129,14 +129,22 @@ class Enrolling:
             options |= {"authentication_codes": codes.codes, "codes_read_at": codes.read_at.isoformat()}
         return self.run(user_name, state="enabled", **options)
 
-    def run_users(self, *entries: Json, check: bool = False, time_budget: float = 900, **shared: t.Any) -> Json:
+    def run_users(
+        self,
+        *entries: Json,
+        check: bool = False,
+        time_budget: float = 900,
+        clear_seeds: bool = False,
+        **shared: t.Any,
+    ) -> Json:
         """The answer of the module for many users. Entries are those of its ``enrollments``."""
         params = {name: self.options("", **shared)[name] for name in OF_ACCOUNT}
         defaults = {name: spec.get("default") for name, spec in OF_USER.items()} | {"device_name": None}
         params["enrollments"] = [defaults | entry for entry in entries]
+        params["clear_seeds"] = clear_seeds
         clock = Clock(self.sandbox.now, self.monotonic, self._wait)
         site = site_of(self.connection(), params, clock, self.hidden.append)
-        return enroll_users(site, read_entries(params), Budget(time_budget, clock), check_mode=check)
+        return enroll_and_clear(site, params, read_entries(params), Budget(time_budget, clock), check_mode=check)
 
     def monotonic(self) -> float:
         return self.sandbox.now().timestamp()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import shutil
 import typing as t
 
 import pytest
@@ -130,6 +131,12 @@ REFUSED: dict[str, tuple[list[Json], Json, list[str]]] = {
         ["has no kms_key_id"],
     ),
     "kept files": ([token("svc-x")], {"_ansible_keep_remote_files": True}, ["ANSIBLE_KEEP_REMOTE_FILES"]),
+    "clearing away secrets": (
+        [prepared("svc-x")],
+        {"seed_delivery": {"kind": "secretsmanager"}, "clear_seeds": True},
+        ["clear_seeds is for keys in files"],
+    ),
+    "clearing away nowhere": ([], {"clear_seeds": True}, ["clear_seeds is for keys in files"]),
     "no time": ([token("svc-x")], {"time_budget": 0}, ["time_budget must be 1 or more"]),
     "a negative limit": ([token("svc-x")], {"max_clock_skew": -1}, ["max_clock_skew"]),
 }
@@ -179,6 +186,28 @@ def test_without_a_connection_everybody_has_failed(runner: Runner, delivery: Jso
     assert answer["error"]["code"] == "WrongAccount"
     assert answer["msg"].startswith("account 444455556666: ")
     assert answer["summary"]["failed"] == 2
+
+
+def test_a_key_that_was_left_behind_is_removed_with_nobody_to_enroll(runner: Runner, delivery: Json) -> None:
+    prepare = run(runner, prepared("svc-x"), prepared("=cmd,.."), seed_delivery=delivery)
+    left, other = (pathlib.Path(item["delivery"]["location"]) for item in prepare["enrollments"])
+    aside = left.with_name("aside")
+    shutil.copytree(left, aside)
+    (serial, _other) = (item["serial_number"] for item in prepare["enrollments"])
+    pair = Authenticator(runner.sandbox.control.seeds(MEMBER)[serial][-1], runner.sandbox).pair()
+    codes = {"authentication_codes": pair.codes, "codes_read_at": pair.read_at.isoformat()}
+    run(runner, {"user_name": "svc-x", "state": "enabled", **codes}, seed_delivery=delivery)
+    aside.rename(left)  # as if that run had been killed before
+    answer = run(runner, seed_delivery=delivery, clear_seeds=True)
+    assert (answer["changed"], answer["enrollments"]) == (True, [])
+    assert [(row["location"], row["why"]) for row in answer["seeds"]["cleared"]] == [(str(left), "enabled")]
+    assert (left.exists(), other.exists()) == (False, True)
+
+
+def test_where_it_could_not_be_looked_for_keys_that_is_said(runner: Runner, delivery: Json) -> None:
+    answer = run(runner, seed_delivery=delivery, clear_seeds=True, account_id="444455556666")
+    assert (answer["failed"], answer["enrollments"], answer["seeds"]["cleared"]) == (True, [], [])
+    assert answer["seeds"]["error"].startswith("It was not looked for keys that killed runs have left: ")
 
 
 def test_a_job_container_is_no_place_for_seeds(runner: Runner, delivery: Json) -> None:
