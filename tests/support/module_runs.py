@@ -6,10 +6,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import typing as t
 
 import pytest
+from ansible.module_utils import _internal
+from ansible.module_utils.common import warnings
 from ansible.module_utils.testing import patch_module_args
 
 from sandbox import Sandbox
@@ -104,9 +107,19 @@ class Runner:
             "allow_custom_endpoint": True,
         }
         args |= options | {"_ansible_check_mode": check}
-        with patch_module_args(args), pytest.raises(SystemExit) as exit_:
+        with patch_module_args(args), _as_in_its_own_process(), pytest.raises(SystemExit) as exit_:
             module.main()
         printed = self.capsys.readouterr()
         answer: dict[str, t.Any] = json.loads(printed.out)
         assert exit_.value.code == (1 if answer.get("failed") else 0)
         return answer
+
+
+@contextlib.contextmanager
+def _as_in_its_own_process() -> t.Iterator[None]:
+    """Warnings go into the answer. Where another test has loaded Ansible, they would be shown at once instead."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_internal, "is_controller", False)
+        patch.setattr(warnings, "_global_warnings", {})
+        patch.setattr(warnings, "_global_deprecations", {})
+        yield
