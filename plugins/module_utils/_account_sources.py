@@ -143,6 +143,8 @@ def _files_at(path: pathlib.Path, ignored: t.Callable[[str], bool]) -> t.Iterato
 
 def _is_for_the_plugin(path: pathlib.Path) -> bool:
     """Whether a file says so, whatever its name. One that cannot be read is none: Ansible cannot read it either."""
+    if not path.is_file():  # a pipe, say: Ansible has read it, and who opens it again waits for ever
+        return False
     try:
         with path.open("rb") as file:
             return _FOR_THE_PLUGIN.search(file.read(LOOKED_AT)) is not None

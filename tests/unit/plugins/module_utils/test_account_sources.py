@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import pathlib
 import typing as t
 
@@ -130,6 +131,13 @@ def test_a_source_with_a_comma_in_its_path_is_one_where_it_exists(tmp_path: path
     (tmp_path / "a,b").mkdir()
     (tmp_path / "a,b" / "aws.aws_accounts.yml").touch()
     assert len(account_source_problems([], [str(tmp_path / "a,b")])) == 1
+
+
+def test_a_pipe_is_not_read_again(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As from ``-i <(program)``: it has nothing any more, and nobody writes to it."""
+    monkeypatch.setattr(pathlib.Path, "open", lambda *_args, **_options: pytest.fail("it was opened"))
+    os.mkfifo(tmp_path / "pipe")
+    assert account_source_problems([], [str(tmp_path / "pipe")]) == []
 
 
 def test_a_source_that_does_not_exist_is_named(tmp_path: pathlib.Path) -> None:
