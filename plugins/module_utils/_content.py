@@ -92,7 +92,7 @@ SIMULATION = ("cannot_see", "probe_actions", "simulations", "summary", "users")
 ANSIBLES_OWN = ("deprecations", "exception", "invocation", "module_stderr", "module_stdout", "warnings")
 
 VALIDATION_DATA = ("answer", "error", "first_access", "options")
-ENROLLMENT_DATA = ("after", "before", "error", "first_access", "options", "plan", "results", "step", "writer")
+ENROLLMENT_DATA = ("after", "before", "error", "first_access", "options", "plan", "results", "seeds", "step", "writer")
 ASSESSMENT_DATA = (
     "console_users",
     "error",

@@ -69,8 +69,23 @@ def enrollment_part(data: Json, before: Json | None, after: Json | None) -> Json
         "step": plan.get("step") or data.get("step"),
         "enrollments": [read_back(row, before, after) for row in rows],
         **{key: plan.get(key) or [] for key in ("tracked", "left_out", "problems", "errors")},
+        "seeds": _seeds(data.get("seeds")),
         "devices": listed_devices(after or before),
     }
+
+
+def _seeds(said: Json | None) -> Json | None:
+    """Which keys were removed that were of no use any more; None: it was not looked for any. Not where they were."""
+    if not said:
+        return None
+    rows = [
+        {
+            **{key: whole(row.get(key)) for key in ("user_id", "serial_number", "why")},
+            "error": _text(row.get("error")),
+        }
+        for row in said.get("cleared") or ()
+    ]
+    return {"cleared": rows, "error": _text(said.get("error"))}
 
 
 def _rows(plan: Json, results: t.Sequence[Json], caller: str | None) -> list[Json]:

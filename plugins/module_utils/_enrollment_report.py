@@ -30,6 +30,14 @@ SHOWN: t.Final = 20
 # Steps in which somebody must have been asked for.
 _ASKED: t.Final = (Step.ACTIVATE, Step.RESYNC, Step.REMOVE)
 
+# Why a key is of no use any more.
+_WHY: t.Final = {
+    "enabled": "its device is enabled",
+    "expired": "its device has expired",
+    "gone": "its device is gone",
+    "cut_short": "it was not whole, and its user has no prepared device",
+}
+
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
@@ -58,6 +66,19 @@ class Outcome:
     def left_out(self) -> list[Json]:
         return self._list("left_out")
 
+    @property
+    def seeds(self) -> Json:
+        """What came of looking for keys that are of no use any more."""
+        return (self.result or {}).get("seeds") or {"cleared": [], "error": None}
+
+    def seed_problems(self) -> list[str]:
+        left = [
+            f"the key at {row['location']} is of no use any more, and could not be removed: {_sentence(row['error'])}"
+            for row in self.seeds["cleared"]
+            if row["error"]
+        ]
+        return [*left, *([self.seeds["error"]] if self.seeds["error"] else [])]
+
     def reasons(self) -> list[str]:
         """Why it makes the run fail."""
         if self.result is None:
@@ -70,6 +91,7 @@ class Outcome:
         elif self.result.get("status") != "complete":
             found.append("was not read completely: who is unknown was not selected; validate_mfa says what is missing")
         found += self.problems
+        found += self.seed_problems()
         for row in self.rows:
             if row["status"] == "failed":
                 found.append(f"{row['user_name']}: {_sentence(row['reason'])} {row['follow_up'] or ''}".strip())
@@ -154,7 +176,9 @@ def _account(outcome: Outcome, *, check_mode: bool) -> list[str]:
     places = deliveries if len(deliveries) == len(outcome.rows) else [None] * len(outcome.rows)
     for row, place in zip(outcome.rows, places, strict=True):
         lines += _wrapped(_row(row, place, check_mode=check_mode), "    ")
-    lines += [line for problem in outcome.problems for line in _wrapped(problem, "    - ")]
+    problems = [*outcome.problems, *outcome.seed_problems()]
+    lines += [line for problem in problems for line in _wrapped(problem, "    - ")]
+    lines += _names("would remove keys" if check_mode else "removed keys", _cleared(outcome))
     lines += _names("do it alone", [f"{who['user_name']} ({who['verdict']})" for who in outcome.tracked])
     lines += _names("left out", [f"{who['user_name']} {who['reason']}" for who in outcome.left_out])
     return lines
@@ -172,6 +196,14 @@ def _row(row: Json, place: Json | None, *, check_mode: bool) -> str:
     text = ", ".join(filter(None, words))
     more = [_sentence(row["reason"]) if row["reason"] else "", row["follow_up"] or "", *row["notes"]]
     return f"{text}. {' '.join(filter(None, more))}".strip()
+
+
+def _cleared(outcome: Outcome) -> list[str]:
+    return [
+        f"{row['location']} ({_WHY.get(row['why'], row['why'])})"
+        for row in outcome.seeds["cleared"]
+        if not row["error"]
+    ]
 
 
 def _names(what: str, texts: t.Sequence[str]) -> list[str]:

@@ -266,7 +266,7 @@ status:
 enrollment:
   description:
     - What the record of an enrollment says of it, but for the devices of everybody, with C(step), C(enrollments),
-      C(tracked), C(left_out), C(problems) and C(errors). The guide on records describes them.
+      C(seeds), C(tracked), C(left_out), C(problems) and C(errors). The guide on records describes them.
   returned: O(kind=enrollment)
   type: dict
 summary:

@@ -14,6 +14,7 @@ import typing as t
 
 import pytest
 
+from ansible_collections.iamguard.console_mfa.plugins.module_utils import _iam_api
 from support.enrolling import ACCOUNT_ID, Enrolling, account_of, person
 
 NAMES = ("alice", "bob", "carol")
@@ -169,6 +170,15 @@ def test_a_key_stays_whose_device_could_not_be_read_and_the_run_fails(desk: Enro
     assert f"iam:{operation}" in answer["seeds"]["error"]
     assert answer["failed"] is True
     assert "killed runs" in answer["msg"]
+
+
+def test_a_device_that_is_listed_twice_or_late_is_prepared(desk: Enrolling, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As AWS may do when another run works at the same time."""
+    user, serial = {"UserName": "alice", "UserId": desk.user_id("alice")}, serial_of(desk, "alice")
+    listed = [{"SerialNumber": serial, "User": user}, {"SerialNumber": serial}]
+    monkeypatch.setattr(_iam_api, "list_virtual_mfa_devices", lambda _client: listed)
+    assert desk.run_users(clear_seeds=True)["seeds"] == {"cleared": [], "error": None}
+    assert left(desk) == list(NAMES)
 
 
 def test_what_was_cut_short_goes_when_the_user_has_no_prepared_device(desk: Enrolling) -> None:

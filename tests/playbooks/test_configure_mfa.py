@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pathlib
 import re
 import stat
@@ -15,7 +16,10 @@ import typing as t
 import pytest
 
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._rejudge import judge_again
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._seed_delivery import Package, Recipient
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._seed_file import FileChannel
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._store import open_store
+from ansible_collections.iamguard.console_mfa.plugins.module_utils._totp import Seed
 from ansible_collections.iamguard.console_mfa.plugins.module_utils._verification import verify
 from sandbox.authenticator import Authenticator
 from support.configuring import PROFILES, READS, Desk, host, member
@@ -157,6 +161,36 @@ def test_no_seed_is_anywhere_but_where_it_is_delivered(desk: Desk, prepared: Out
     assert stat.S_IMODE(desk.seeds.stat().st_mode) == 0o700
 
 
+# --- keys that killed runs have left ---------------------------------------------------------------------------------
+
+
+def left_behind(desk: Desk) -> pathlib.Path:
+    """The place of a key that was delivered two hours ago, for a user who is not there any more."""
+    user_id = "AIDAGONEGONEGONEGONE1"
+    package = Package(
+        recipient=Recipient(ACCOUNT_ID, "aws", "gone", user_id),
+        serial_number=f"arn:aws:iam::{ACCOUNT_ID}:mfa/iamguard/{user_id}/gone",
+        nonce="0" * 32,
+        device_name="gone",
+        account_name=ACCOUNT_ID,
+        seed=Seed("JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"),
+        qr_png=b"picture",
+        valid_until="2026-11-25T12:00:00Z",
+    )
+    place = pathlib.Path(FileChannel(str(desk.seeds)).deliver(package))
+    written = place.stat().st_mtime - 2 * 3600
+    os.utime(place, (written, written))
+    return place
+
+
+def assert_removed(desk: Desk, place: pathlib.Path, run: Outcome) -> None:
+    assert not place.exists()
+    assert f"removed keys: {place} (its device is gone)" in " ".join(run.output.split())
+    serial = f"arn:aws:iam::{ACCOUNT_ID}:mfa/iamguard/{place.name.partition('.')[0]}/gone"
+    row = {"user_id": place.name.partition(".")[0], "serial_number": serial, "why": "gone", "error": None}
+    assert desk.record()["enrollment"]["seeds"] == {"cleared": [row], "error": None}
+
+
 # --- activate --------------------------------------------------------------------------------------------------------
 
 
@@ -183,6 +217,7 @@ def test_one_users_wrong_codes_fail_that_user_only_and_the_run_ends_red(desk: De
 
 def test_the_fields_of_a_survey_enable_one_user(desk: Desk, prepared: Outcome) -> None:
     pair = desk.phone("bob").pair()
+    left = left_behind(desk)
     run = desk.run(
         "activate",
         console_mfa_enroll_user_name="BOB",
@@ -198,6 +233,7 @@ def test_the_fields_of_a_survey_enable_one_user(desk: Desk, prepared: Outcome) -
     assert len(desk.enabled("bob")) == 1
     assert list(desk.rows()) == ["bob"]
     assert not list(desk.seeds.rglob("*bob*")), "the key is gone once the device is enabled"
+    assert_removed(desk, left, run)
 
 
 def test_a_job_that_starts_too_late_is_refused_and_told_of_the_desk(desk: Desk, prepared: Outcome) -> None:
@@ -266,14 +302,22 @@ def test_what_is_missing_is_said_before_anything_is_done(fleet_of: FleetOf) -> N
 
 def test_who_is_asked_for_and_is_nobodys_user_is_no_success(desk: Desk, prepared: Outcome) -> None:
     item = {"user_name": "nobody-here", "codes": ["123456", "654321"], "read_at": "2026-11-24T12:00:00Z"}
+    left = left_behind(desk)
+    waiting = sorted(path.name for path in left.parent.iterdir() if path != left)
     run = desk.run("activate", console_mfa_enroll_codes_list=[item])
     assert run.status == 2
     assert "no such user with a console password" in run.output.split(GATE)[1]
+    # Nor is that a reason to leave a key behind.
+    assert desk.rows() == {}
+    assert_removed(desk, left, run)
+    assert sorted(path.name for path in left.parent.iterdir()) == waiting
 
 
 def test_no_desk_is_held_without_a_terminal(desk: Desk, prepared: Outcome) -> None:
+    left = left_behind(desk)
     run = desk.run("desk")
     assert run.status == 2
+    assert_removed(desk, left, run)
     assert "the enrollment desk asks at a terminal, and there is none" in run.output.split(GATE)[1]
     assert desk.record()["status"] == "failed"
     assert {row["status"] for row in desk.rows().values()} == {"failed"}

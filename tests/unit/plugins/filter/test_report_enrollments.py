@@ -81,9 +81,28 @@ def test_check_mode_and_the_sandbox_are_marked() -> None:
     assert "alice: would be prepared" in text
 
 
+KEY = {"location": "/seeds/1/AIDA.bob", "why": "enabled", "error": None}
+
+
+def test_keys_that_were_cleared_away_are_told_of() -> None:
+    seeds = {"cleared": [KEY, {"location": "/seeds/1/AIDA.eve", "why": "cut_short", "error": None}], "error": None}
+    found = report(one=result(seeds=seeds))
+    assert found["gate"] == []
+    text = " ".join(" ".join(found["text"]).split())
+    assert "removed keys: /seeds/1/AIDA.bob (its device is enabled); /seeds/1/AIDA.eve (it was not whole" in text
+    text = " ".join(report(one=result(seeds=seeds), check_mode=True)["text"])
+    assert "would remove keys: /seeds/1/AIDA.bob" in text
+
+
 @pytest.mark.parametrize(
     ("bad", "words"),
     [
+        pytest.param(
+            result(seeds={"cleared": [KEY | {"error": "not permitted"}], "error": None}),
+            "the key at /seeds/1/AIDA.bob is of no use any more, and could not be removed: not permitted.",
+            id="a key that is still there",
+        ),
+        pytest.param(result(seeds={"cleared": [], "error": "AWS refused"}), "AWS refused", id="keys not looked for"),
         pytest.param(None, "ended without a result", id="no result"),
         pytest.param({}, "ended without a result", id="an empty one"),
         pytest.param(result(error={"message": "no way in"}, status="failed"), "no way in", id="an error"),

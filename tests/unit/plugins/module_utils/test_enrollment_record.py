@@ -228,6 +228,17 @@ def test_only_what_is_known_to_be_harmless_gets_in() -> None:
     assert [word for word in ("123456", "JBSWY3DPEHPK3PXP", "/x/y") if word in text] == []
 
 
+def test_keys_that_were_cleared_away_are_kept_without_their_place() -> None:
+    assert body()["enrollment"]["seeds"] is None
+    key = {"user_id": BOB, "serial_number": f"{ARN}/{BOB}/bob", "why": "enabled", "error": None}
+    stuck = key | {"user_id": "AIDA********", "serial_number": None, "why": "cut_short", "error": "cannot remove"}
+    rows = [key | {"location": "/x/y", "key": "JBSWY3DPEHPK3PXP"}, stuck | {"location": "/x/z"}]
+    assert body(seeds={"cleared": rows, "error": "denied"})["enrollment"]["seeds"] == {
+        "cleared": [key, stuck | {"user_id": None}],
+        "error": "denied",
+    }
+
+
 def test_what_the_account_does_not_show_is_said() -> None:
     record = body(after=BEFORE)
     assert rows(record)["alice"]["read_back"] is False
