@@ -93,6 +93,17 @@ def test_a_run_of_which_skipped_tags_leave_nothing_fails(fleet: Fleet) -> None:
     assert fleet.sandbox.control.calls() == calls
 
 
+def test_an_account_that_is_to_be_logged_in_to_does_not_keep_the_report_from_coming(
+    fleet: Fleet, limited: Outcome
+) -> None:
+    """The report takes what is set for the run from the account that comes first, but not its connection."""
+    machine = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1, "ansible_become": True}
+    first = with_host_vars(fleet, aaa={**machine, "ansible_python_interpreter": "/nonexistent"})
+    run = first.run("report_mfa", "-e", json.dumps({"console_mfa_accounts_out_of_scope": None}))
+    assert run.status == 2
+    assert "2 accounts, 1 compliant, 0 not compliant, 1 red" in run.output
+
+
 def test_settings_of_a_wrong_type_do_not_keep_the_report_from_coming(fleet: Fleet, limited: Outcome) -> None:
     """Every host is hit, and a host that the role's own specification fails would have no result and no record."""
     calls = fleet.sandbox.control.calls()
@@ -106,14 +117,3 @@ def test_settings_of_a_wrong_type_do_not_keep_the_report_from_coming(fleet: Flee
     assert "2 accounts, 0 compliant, 0 not compliant, 2 red" in run.output
     assert (fleet.latest(GOOD)["status"], fleet.latest(GOOD, "validation")["status"]) == ("failed", "failed")
     assert fleet.sandbox.control.calls() == calls
-
-
-def test_an_account_that_is_to_be_logged_in_to_does_not_keep_the_report_from_coming(
-    fleet: Fleet, limited: Outcome
-) -> None:
-    """The report takes what is set for the run from the account that comes first, but not its connection."""
-    machine = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1, "ansible_become": True}
-    first = with_host_vars(fleet, aaa={**machine, "ansible_python_interpreter": "/nonexistent"})
-    run = first.run("report_mfa", "-e", json.dumps({"console_mfa_accounts_out_of_scope": None}))
-    assert run.status == 2
-    assert "2 accounts, 1 compliant, 0 not compliant, 1 red" in run.output
